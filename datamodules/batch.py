@@ -1,0 +1,69 @@
+"""What a batch holds and what a translation is: the contract between data, methods and evaluation."""
+
+from dataclasses import dataclass, field
+from typing import NotRequired, TypedDict
+
+from torch import Tensor
+
+
+class Batch(TypedDict):
+    """One batch as every data module delivers it. Images lie in [-1, 1].
+
+    ``source`` and ``target`` are float32 ``(B, C, H, W)``; ``valid`` is bool ``(B, 1, H, W)``, true where the target
+    may be trusted; ``label`` is int64 ``(B,)``; ``lesion`` is bool ``(B, 1, H, W)``; ``superpixels`` is int64
+    ``(B, H, W)`` with -1 outside. ``target`` is absent where the data has none (translation can then only predict).
+    """
+
+    source: Tensor
+    target: NotRequired[Tensor]
+    valid: Tensor
+    label: NotRequired[Tensor]
+    lesion: NotRequired[Tensor]
+    superpixels: NotRequired[Tensor]
+    id: list[str]
+    patient: list[str]
+    organ: list[str]
+    device: list[str]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One side of a translation: its channels and the physical range behind [-1, 1].
+
+    ``low`` stands for -1 and ``high`` for 1, in ``unit`` ("grey level", "RGB", "kPa", "m/s").
+    """
+
+    channels: int = 1
+    low: float = 0.0
+    high: float = 255.0
+    unit: str = "grey level"
+
+    @property
+    def physical(self) -> bool:
+        """Whether the values are a measured quantity rather than a picture."""
+        return self.unit not in ("grey level", "RGB")
+
+    def to_physical(self, image: Tensor) -> Tensor:
+        """Map values from [-1, 1] to the unit of this signal."""
+        return self.low + (image + 1) * (0.5 * (self.high - self.low))
+
+
+GREY = Signal(1, 0.0, 255.0, "grey level")
+RGB = Signal(3, 0.0, 255.0, "RGB")
+PAIRED_METRICS = ("SSIM", "PSNR", "MAE", "RMSE", "ME", "LNCC", "MI")
+UNPAIRED_METRICS = ("MI_source",)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is translated into what: both signals, whether pairs are registered, and which metrics make sense.
+
+    ``data`` says in a few words what the numbers are measured on; it stands under every table.
+    """
+
+    name: str
+    source: Signal = GREY
+    target: Signal = GREY
+    paired: bool = True
+    data: str = ""
+    metrics: tuple[str, ...] = field(default=PAIRED_METRICS)

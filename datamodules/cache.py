@@ -1,0 +1,162 @@
+"""Images decoded or simulated once, then served from memory-mapped arrays.
+
+A cache folder is named by a hash of everything that its contents depend on. It is written beside its final place and
+put there in one step, under a lock, so that several processes share one set and nobody sees half of it.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from filelock import FileLock
+
+from datamodules.errors import InputError
+
+LEVELS = 65535
+VERSION = 1  # raise it when the stored arrays change their meaning
+
+
+class ImageSource(Protocol):
+    """Where images come from: ``len(source)`` of them, whose contents are determined by ``key``.
+
+    ``read(index)`` returns float32 ``source`` and, where there is one, ``target`` in [-1, 1], bool ``valid`` and,
+    where there is one, bool ``lesion``; each ``(H, W, C)`` of one size. It raises InputError for a bad file.
+    """
+
+    key: Mapping
+    verb: str
+
+    def __len__(self) -> int: ...
+
+    def read(self, index: int) -> dict[str, np.ndarray]: ...
+
+
+@dataclass(frozen=True)
+class ImageCache:
+    """Memory-mapped images: ``arrays[name]`` is ``(N, H, W, C)``, uint16 for pictures and bool for masks."""
+
+    folder: Path
+    arrays: dict[str, np.ndarray]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.arrays
+
+    def image(self, name: str, index: int) -> np.ndarray:
+        """Float32 ``(H, W, C)`` in [-1, 1]."""
+        return self.arrays[name][index].astype(np.float32) * np.float32(2 / LEVELS) - np.float32(1)
+
+    def mask(self, name: str, index: int) -> np.ndarray:
+        """Bool ``(H, W, 1)``."""
+        return np.asarray(self.arrays[name][index])
+
+    def __getstate__(self):  # workers open the files anew instead of receiving copies of them
+        return {"folder": self.folder}
+
+    def __setstate__(self, state):
+        object.__setattr__(self, "folder", state["folder"])
+        object.__setattr__(self, "arrays", _open_arrays(state["folder"]))
+
+
+def default_cache_dir() -> Path:
+    """``$SONOZOO_CACHE``, or ``~/.cache/sonozoo``."""
+    return Path(os.environ.get("SONOZOO_CACHE") or Path.home() / ".cache" / "sonozoo")
+
+
+def open_or_build(source: ImageSource, cache_dir: Path | str | None = None, jobs: int | None = None) -> ImageCache:
+    """Return the cache of ``source``, building it in parallel if it does not exist yet.
+
+    Raises:
+        InputError: every fault of every image, together; the cache is then not written.
+    """
+    digest = hashlib.sha256(json.dumps([VERSION, source.key], sort_keys=True, default=str).encode()).hexdigest()
+    root = Path(cache_dir) if cache_dir is not None else default_cache_dir()
+    folder = root / digest[:20]
+    if not folder.is_dir():
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / f"{digest[:20]}.lock"):
+            if not folder.is_dir():
+                _build(source, folder, jobs)
+    return ImageCache(folder, _open_arrays(folder))
+
+
+def _open_arrays(folder: Path) -> dict[str, np.ndarray]:
+    return {file.stem: np.load(file, mmap_mode="r") for file in sorted(folder.glob("*.npy"))}
+
+
+def _build(source: ImageSource, folder: Path, jobs: int | None) -> None:
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    arrays: dict[str, np.ndarray] = {}
+    faults: list[str] = []
+    try:
+        for index, item in enumerate(_read_all(source, jobs)):
+            if isinstance(item, InputError):
+                faults.append(str(item))
+                continue
+            for name, image in item.items():
+                if name not in arrays:
+                    shape = (len(source), *image.shape)
+                    arrays[name] = np.lib.format.open_memmap(temporary / f"{name}.npy", "w+", image.dtype, shape)
+                arrays[name][index] = image
+        InputError.raise_for(faults)
+        for array in arrays.values():
+            array.flush()
+        (temporary / "key.json").write_text(json.dumps(source.key, sort_keys=True, default=str, indent=1))
+        temporary.chmod(0o755)
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _read_all(source: ImageSource, jobs: int | None):
+    """Yield the packed images in order, from several processes where that is worth their start."""
+    total = len(source)
+    jobs = jobs or available_cpus()
+    jobs = min(jobs, max(1, total // 32))
+    if jobs == 1:
+        results = (_read_packed(source, index) for index in range(total))
+    else:
+        from joblib import Parallel, delayed
+
+        parallel = Parallel(n_jobs=jobs, return_as="generator", batch_size=4, inner_max_num_threads=1, backend="loky")
+        results = parallel(delayed(_read_packed)(source, index) for index in range(total))
+    yield from with_progress(results, total, source.verb)
+
+
+def _read_packed(source: ImageSource, index: int) -> dict[str, np.ndarray] | InputError:
+    try:
+        return {name: _pack(image) for name, image in source.read(index).items()}
+    except InputError as error:
+        return error
+
+
+def _pack(image: np.ndarray) -> np.ndarray:
+    if image.dtype == bool:
+        return image
+    return np.round((np.clip(image, -1, 1) + 1) * (LEVELS / 2)).astype(np.uint16)
+
+
+def available_cpus() -> int:
+    """CPUs that this process may use, the quota of a container included."""
+    from joblib import cpu_count
+
+    return cpu_count()
+
+
+def with_progress(items, total: int, verb: str, least: int = 64):
+    """Pass ``items`` on, with a progress bar on a terminal if there are at least ``least`` of them."""
+    import sys
+
+    if total < least or not sys.stderr.isatty():
+        yield from items
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(items, total=total, description=verb, console=Console(stderr=True), transient=True)

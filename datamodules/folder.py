@@ -1,0 +1,126 @@
+"""A user's own pairs: ``source/`` and ``target/`` folders, or a manifest CSV."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from datamodules.batch import GREY, Signal, Task
+from datamodules.cache import ImageCache, open_or_build
+from datamodules.errors import InputError
+from datamodules.files import FileSource
+from datamodules.grid import Grid
+from datamodules.manifest import FILES, Manifest, make_manifest, read_manifest
+from datamodules.readers import ARRAYS, DICOMS, PICTURES, Limits
+from datamodules.ultrasound import UltrasoundDataModule
+
+SUFFIXES = PICTURES | ARRAYS | (DICOMS - {""})
+
+
+class FileDataModule(UltrasoundDataModule):
+    """Images from files that a manifest names. Subclasses build the manifest, nothing else.
+
+    Args:
+        source: channels and range of the sources.
+        target: channels, physical range and unit of the targets.
+        spacing: mm a pixel; pictures then keep their physical scale (they must know it, or the manifest's column
+            ``spacing`` must say it). By default pictures are stretched to ``size``.
+        limits: sides that a picture may have.
+
+    The other arguments are those of :class:`datamodules.ultrasound.UltrasoundDataModule`.
+    """
+
+    name = "files"
+
+    def __init__(
+        self,
+        source: Signal = GREY,
+        target: Signal = GREY,
+        spacing: float | None = None,
+        limits: Limits = Limits(),  # noqa: B008 (frozen)
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if spacing is not None and spacing <= 0:
+            raise InputError(f"spacing {spacing}: give a positive number of mm a pixel")
+        if target.high <= target.low or source.high <= source.low:
+            raise InputError(f"source {source}, target {target}: high must be above low")
+        self.task = Task(self.name, source, target, data=self.name)
+        self.grid, self.limits = Grid(self.size, spacing), limits
+
+    def manifest(self) -> Manifest:
+        """The table of the dataset."""
+        raise TypeError(f"{type(self).__name__} does not build a manifest")
+
+    def load(self) -> tuple[pd.DataFrame, ImageCache]:
+        manifest = self.manifest()
+        return manifest.rows.copy(), open_or_build(
+            FileSource(manifest, self.task, self.grid, self.limits), self.cache_dir
+        )
+
+
+class PairedFolderDataModule(FileDataModule):
+    """Pairs in a folder of the user's.
+
+    ``root`` is a manifest CSV, or a folder with a ``manifest.csv``, or a folder with ``source/`` and ``target/`` in
+    which files of the same name (endings aside) are a pair; ``valid/`` and ``lesion/`` masks may stand beside them.
+    Without ``target/`` the data can only be predicted on. In folders without a manifest, the patient is the part of
+    the name before the first ``patient_separator``; by default every image is a patient of its own.
+
+    Args:
+        root: the folder or the CSV.
+        patient_separator: e.g. ``"_"`` where names are ``patient12_3.png``.
+
+    The other arguments are those of :class:`FileDataModule`.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        patient_separator: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.root, self.patient_separator = Path(root), patient_separator
+        self.name = self.root.stem
+        super().__init__(**kwargs)
+
+    def manifest(self) -> Manifest:
+        if self.root.suffix.lower() == ".csv":
+            return read_manifest(self.root)
+        if not self.root.is_dir():
+            raise InputError(f"{self.root}: no such folder; name one with source/ and target/, or a manifest CSV")
+        if (self.root / "manifest.csv").is_file():
+            return read_manifest(self.root / "manifest.csv")
+        return make_manifest(self._rows(), self.root, str(self.root))
+
+    def _rows(self) -> pd.DataFrame:
+        found = {name: _files(self.root / name) for name in FILES}
+        if not found["source"]:
+            raise InputError(f"{self.root / 'source'}: holds no images; put the source pictures there")
+        names = sorted(found["source"])
+        if found["target"]:
+            lonely = sorted(found["source"].keys() ^ found["target"].keys())
+            InputError.raise_for(
+                f"{self.root}: '{name}' stands in only one of source/ and target/; a pair needs both, by one name"
+                for name in lonely
+            )
+        rows = pd.DataFrame({"id": names, "patient": [self._patient(name) for name in names]})
+        for column, files in found.items():
+            rows[column] = [f"{column}/{files[name]}" if name in files else "" for name in names]
+        return rows
+
+    def _patient(self, name: str) -> str:
+        return name.partition(self.patient_separator)[0] if self.patient_separator else name
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """File names by their stem."""
+    found: dict[str, str] = {}
+    if not folder.is_dir():
+        return found
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.suffix.lower() in SUFFIXES:
+            if path.stem in found:
+                raise InputError(f"{path}: '{found[path.stem]}' has the same name; keep one of them")
+            found[path.stem] = path.name
+    return found

@@ -1,0 +1,87 @@
+"""``python -m datamodules.phantom --out DIR --patients N``: write phantoms as pictures with a manifest."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from datamodules.batch import Signal
+from datamodules.cache import open_or_build, with_progress
+from datamodules.errors import InputError
+from datamodules.phantom.simulate import TASKS, PhantomSource, phantom_rows, phantom_task
+from datamodules.readers import write_image, write_text_atomically
+from datamodules.splits import split_patients
+
+MASK = Signal(1, 0.0, 1.0, "mask")
+
+
+def main(args: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m datamodules.phantom", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to; must not hold a manifest yet")
+    parser.add_argument("--patients", type=int, default=100)
+    parser.add_argument("--task", choices=TASKS, default="elastography")
+    parser.add_argument("--size", type=int, nargs=2, default=(256, 256), metavar=("ROWS", "COLUMNS"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu", help="where scans are computed: cpu (in parallel) or cuda")
+    options = parser.parse_args(args)
+    try:
+        manifest = write_phantoms(options)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(manifest)
+    return 0
+
+
+def write_phantoms(options: argparse.Namespace) -> Path:
+    """Write ``source/``, ``target/``, ``valid/``, ``lesion/`` and, last, ``manifest.csv``; return its path."""
+    manifest = options.out / "manifest.csv"
+    if manifest.exists():
+        raise InputError(f"{manifest}: exists already; choose another --out")
+    if options.patients < 1:
+        raise InputError(f"--patients {options.patients}: simulate at least one")
+    task = phantom_task(options.task)
+    source = PhantomSource(options.task, options.patients, tuple(options.size), options.seed)
+    facts = []
+    endings = {
+        "source": ".png",
+        "target": ".tif" if task.target.physical else ".png",
+        "valid": ".png",
+        "lesion": ".png",
+    }
+    signals = {"source": task.source, "target": task.target, "valid": MASK, "lesion": MASK}
+    names = phantom_rows(source, np.zeros((options.patients, 1, 1, 2), bool))["id"]
+    for name, images in zip(names, _simulated(source, options.device), strict=True):
+        facts.append(images.pop("facts"))
+        for side, image in images.items():
+            signed = 2.0 * image - 1 if image.dtype == bool else image
+            write_image(options.out / side / f"{name}{endings[side]}", signed, signals[side])
+    rows = phantom_rows(source, np.stack(facts))
+    for side, ending in endings.items():
+        rows[side] = [f"{side}/{name}{ending}" for name in names]
+    if options.patients >= 10 and options.task != "test_object":
+        rows["split"] = split_patients(rows)
+    write_text_atomically(manifest, rows.to_csv(index=False))
+    return manifest
+
+
+def _simulated(source: PhantomSource, device: str):
+    """The images of all patients in order: from parallel workers on the CPU, in batches on a GPU."""
+    if device == "cpu":
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as folder:
+            cache = open_or_build(source, folder)
+            pictures = [name for name in cache.arrays if name in ("source", "target")]
+            for index in range(len(source)):
+                images = {name: cache.image(name, index) for name in pictures}
+                yield images | {name: cache.mask(name, index) for name in cache.arrays if name not in pictures}
+        return
+    batches = [list(range(start, min(start + 32, len(source)))) for start in range(0, len(source), 32)]
+    for batch in with_progress(batches, len(batches), source.verb, least=4):
+        yield from source.read_many(batch, device)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""PhantomDataModule: simulated patients, so that every method runs without any data."""
+
+from typing import Any
+
+import pandas as pd
+
+from datamodules.cache import ImageCache, open_or_build
+from datamodules.errors import InputError
+from datamodules.phantom.simulate import PhantomSource, TaskName, phantom_rows, phantom_task
+from datamodules.ultrasound import UltrasoundDataModule
+
+
+class PhantomDataModule(UltrasoundDataModule):
+    """Simulated breast ultrasound in one of the phantom's tasks, simulated once and cached.
+
+    ``elastography``: B-mode to colour strain image. ``swe``: B-mode to Young's modulus in kPa, ``valid`` where the
+    confidence is above 0.75. ``enhancement``: handheld to cart. ``harmonization``: four scanners to a fifth,
+    unpaired. ``test_object``: the same scanners on a test object, paired.
+
+    Args:
+        task: one of the above.
+        patients: how many to simulate; a patient has one pair of images.
+        phantom_seed: which patients; the split has its own ``seed``.
+
+    The other arguments are those of :class:`datamodules.ultrasound.UltrasoundDataModule`.
+    """
+
+    def __init__(
+        self,
+        task: TaskName = "elastography",
+        patients: int = 500,
+        phantom_seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if patients < 1:
+            raise InputError(f"patients {patients}: simulate at least one")
+        self.task = phantom_task(task)
+        self.source = PhantomSource(task, patients, self.size, phantom_seed)
+
+    def load(self) -> tuple[pd.DataFrame, ImageCache]:
+        cache = open_or_build(self.source, self.cache_dir)
+        return phantom_rows(self.source, cache.arrays["facts"]), cache

@@ -1,0 +1,240 @@
+"""The four tasks on simulated patients: from a patient's number to a pair of images."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.ndimage import map_coordinates
+
+from datamodules.batch import GREY, PAIRED_METRICS, RGB, UNPAIRED_METRICS, Signal, Task
+from datamodules.errors import InputError
+from datamodules.grid import Grid
+from datamodules.phantom.elastography import MAX_MODULUS, shear_wave_map, strain_image
+from datamodules.phantom.scanner import CART, FIVE_SCANNERS, HANDHELD, Scanner, TissueBatch, b_mode
+from datamodules.phantom.test_object import draw_test_object
+from datamodules.phantom.tissue import FULL_FIELD, Field, Tissue, draw_tissue, random_field
+
+TaskName = Literal["elastography", "swe", "enhancement", "harmonization", "test_object"]
+TASKS: tuple[str, ...] = get_args(TaskName)
+CONFIDENCE = 0.75  # the threshold of the sSWE paper
+DEFORMATION_MM = 0.6  # between the handheld's and the cart's image of one patient
+YOUNGS_MODULUS = Signal(1, 0.0, MAX_MODULUS, "kPa")
+DATA = "simulated phantoms (not the papers' data)"
+
+
+def phantom_task(name: str) -> Task:
+    """What is translated into what, for each of the phantom's tasks.
+
+    Raises:
+        InputError: there is no such task.
+    """
+    if name == "elastography":
+        return Task(name, GREY, RGB, paired=True, data=DATA)
+    if name == "swe":
+        return Task(name, GREY, YOUNGS_MODULUS, paired=True, data=DATA)
+    if name == "enhancement":
+        return Task(name, GREY, GREY, paired=True, data=DATA)
+    if name == "harmonization":
+        return Task(name, GREY, GREY, paired=False, data=DATA, metrics=UNPAIRED_METRICS)
+    if name == "test_object":
+        return Task(name, GREY, GREY, paired=True, data=DATA, metrics=(*PAIRED_METRICS, "MI_source"))
+    raise InputError(f"task '{name}' is none of the phantom's: {', '.join(TASKS)}")
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One simulated pair: images in [0, 1] as float32 ``(H, W, C)``, the target of ``swe`` in kPa / full scale."""
+
+    source: np.ndarray
+    target: np.ndarray
+    valid: np.ndarray
+    lesion: np.ndarray
+    label: str
+    kind: str
+    outcome: int
+    device: str
+
+
+def simulate_patients(
+    task: str,
+    numbers: list[int],
+    seed: int = 0,
+    view: Field = FULL_FIELD,
+    device: torch.device | str = "cpu",
+) -> list[Patient]:
+    """Simulate patients; each depends on ``task``, ``seed`` and its own number alone, not on its batch or device.
+
+    Args:
+        numbers: the patients' numbers, from 0.
+        device: where the scans are computed, as one batch. Tissue is drawn on the CPU.
+    """
+    phantom_task(task)
+    makers: dict[str, Callable] = {
+        "elastography": _elastography,
+        "swe": _swe,
+        "enhancement": _enhancement,
+        "harmonization": _harmonization,
+        "test_object": _test_object,
+    }
+    rngs = [np.random.default_rng([TASKS.index(task), seed, number]) for number in numbers]
+    return makers[task](numbers, rngs, view, device)
+
+
+def _scan(tissues: list[Tissue], scanners: list[Scanner], rngs, view: Field, device) -> list[torch.Tensor]:
+    """B-mode of each tissue by its scanner, on the CPU; tissues of one scanner go through it together."""
+    images: list[torch.Tensor] = [torch.empty(0)] * len(tissues)
+    gains = [rng.normal(0, 1.5) for rng in rngs]
+    for scanner in dict.fromkeys(scanners):
+        members = [index for index, own in enumerate(scanners) if own == scanner]
+        batch = TissueBatch.of([tissues[index] for index in members], view, device)
+        offset = torch.tensor([gains[index] for index in members], dtype=torch.float32)
+        scanned = b_mode(batch, scanner, [rngs[index] for index in members], offset).cpu()
+        for index, image in zip(members, scanned, strict=True):
+            images[index] = image
+    return images
+
+
+def _elastography(numbers, rngs, view, device) -> list[Patient]:
+    tissues = [draw_tissue(rng, view) for rng in rngs]
+    scans = _scan(tissues, [CART] * len(tissues), rngs, view, device)
+    return [
+        _patient(tissue, scan, strain_image(tissue, scan, view, rng), CART.name)
+        for tissue, scan, rng in zip(tissues, scans, rngs, strict=True)
+    ]
+
+
+def _swe(numbers, rngs, view, device) -> list[Patient]:
+    tissues = [draw_tissue(rng, view) for rng in rngs]
+    scans = _scan(tissues, [CART] * len(tissues), rngs, view, device)
+    patients = []
+    for tissue, scan, rng in zip(tissues, scans, rngs, strict=True):
+        modulus, confidence = shear_wave_map(tissue, view, rng)
+        patients.append(_patient(tissue, scan, modulus[None] / MAX_MODULUS, CART.name, confidence > CONFIDENCE))
+    return patients
+
+
+def _enhancement(numbers, rngs, view, device) -> list[Patient]:
+    tissues = [draw_tissue(rng, view) for rng in rngs]
+    moved = [_deform(tissue, view, rng) for tissue, rng in zip(tissues, rngs, strict=True)]
+    low = _scan(moved, [HANDHELD] * len(tissues), rngs, view, device)
+    high = _scan(tissues, [CART] * len(tissues), rngs, view, device)
+    return [_patient(*images, HANDHELD.name) for images in zip(tissues, low, (h[None] for h in high), strict=True)]
+
+
+def _harmonization(numbers, rngs, view, device) -> list[Patient]:
+    """Source: a patient on one of four scanners, in turn. Target: another patient on the reference scanner."""
+    *sources, reference = FIVE_SCANNERS
+    scanners = [sources[number % len(sources)] for number in numbers]
+    tissues = [draw_tissue(rng, view) for rng in rngs]
+    others = [draw_tissue(rng, view) for rng in rngs]
+    own = _scan(tissues, scanners, rngs, view, device)
+    other = _scan(others, [reference] * len(others), rngs, view, device)
+    return [
+        _patient(tissue, scan, target[None], scanner.name)
+        for tissue, scan, target, scanner in zip(tissues, own, other, scanners, strict=True)
+    ]
+
+
+def _test_object(numbers, rngs, view, device) -> list[Patient]:
+    *sources, reference = FIVE_SCANNERS
+    scanners = [sources[number % len(sources)] for number in numbers]
+    objects = [draw_test_object(rng, view) for rng in rngs]
+    own = _scan(objects, scanners, rngs, view, device)
+    target = _scan(objects, [reference] * len(objects), rngs, view, device)
+    return [
+        _patient(tissue, scan, other[None], scanner.name)
+        for tissue, scan, other, scanner in zip(objects, own, target, scanners, strict=True)
+    ]
+
+
+def _patient(tissue: Tissue, scan, target, device: str, valid=None) -> Patient:
+    valid = np.ones_like(tissue.lesion) if valid is None else valid.numpy()
+    return Patient(
+        source=scan.numpy()[..., None],
+        target=target.permute(1, 2, 0).numpy(),
+        valid=valid[..., None],
+        lesion=tissue.lesion[..., None],
+        label=tissue.label,
+        kind=tissue.kind,
+        outcome=tissue.outcome,
+        device=device,
+    )
+
+
+def _deform(tissue: Tissue, view: Field, rng: np.random.Generator) -> Tissue:
+    """The same tissue under another probe: displaced by a smooth field of about DEFORMATION_MM."""
+    shift = [DEFORMATION_MM * random_field(rng, view, 8.0, 8.0) / mm for mm in (view.row_mm, view.column_mm)]
+    rows, columns = np.mgrid[: view.rows, : view.columns].astype(np.float32)
+    where = np.stack([rows + shift[0], columns + shift[1]])
+    points = tissue.points.copy()
+    for point in points:
+        row, column = int(point[0] / view.row_mm), int(point[1] / view.column_mm)
+        if 0 <= row < view.rows and 0 <= column < view.columns:
+            point[:2] -= shift[0][row, column] * view.row_mm, shift[1][row, column] * view.column_mm
+
+    def move(image: np.ndarray) -> np.ndarray:
+        return map_coordinates(image, where, order=1, mode="nearest")
+
+    return Tissue(
+        move(tissue.echo), move(tissue.youngs_modulus), move(tissue.attenuation), tissue.fluid, tissue.lesion,
+        tissue.label, tissue.kind, tissue.outcome, points,
+    )  # fmt: skip
+
+
+class PhantomSource:
+    """Simulated patients as an image source (see :mod:`datamodules.cache`), resampled to ``size``.
+
+    Images are always simulated on the full field and then resized, as a scanner's picture would be.
+    """
+
+    verb = "simulating phantoms"
+
+    def __init__(self, task: str, patients: int, size: tuple[int, int], seed: int = 0, view: Field | None = None):
+        self.task, self.patients, self.seed, self.view = task, patients, seed, view or FULL_FIELD
+        self.grid = Grid(tuple(size))
+        self.key = {"phantom": 1, "task": task, "patients": patients, "size": list(size), "seed": seed,
+                    "view": asdict(self.view)}  # fmt: skip
+
+    def __len__(self) -> int:
+        return self.patients
+
+    def read(self, index: int) -> dict[str, np.ndarray]:
+        return self._arrays(simulate_patients(self.task, [index], self.seed, self.view)[0])
+
+    def read_many(self, indices: list[int], device: torch.device | str) -> list[dict[str, np.ndarray]]:
+        """A batch simulated on ``device``; the same images as :meth:`read` gives, up to rounding."""
+        patients = simulate_patients(self.task, indices, self.seed, self.view, device)
+        return [self._arrays(patient) for patient in patients]
+
+    def _arrays(self, patient: Patient) -> dict[str, np.ndarray]:
+        facts = np.array([[[patient.label == "malignant", patient.outcome]]], dtype=bool)
+        return {
+            "source": 2 * self.grid.resample(patient.source, None, 0) - 1,
+            "target": 2 * self.grid.resample(patient.target, None, 0) - 1,
+            "valid": self.grid.resample(patient.valid, None, 0, nearest=True) > 0.5,
+            "lesion": self.grid.resample(patient.lesion, None, 0, nearest=True) > 0.5,
+            "facts": facts,
+        }
+
+
+def phantom_rows(source: PhantomSource, facts: np.ndarray) -> pd.DataFrame:
+    """The manifest rows of simulated patients; ``facts`` is the cache's array of that name, ``(N, 1, 1, 2)``."""
+    numbers = range(source.patients)
+    scanners = [scanner.name for scanner in FIVE_SCANNERS[:-1]]
+    device = {"elastography": CART.name, "swe": CART.name, "enhancement": HANDHELD.name}
+    ids = [f"{source.task}-{source.seed}-{number:05d}" for number in numbers]
+    tested = source.task == "test_object"
+    return pd.DataFrame(
+        {
+            "id": ids,
+            "patient": ids,
+            "label": "" if tested else np.where(facts[:, 0, 0, 0], "malignant", "benign"),
+            "outcome": facts[:, 0, 0, 1].astype(int),
+            "organ": "test object" if tested else "breast",
+            "device": [device.get(source.task) or scanners[number % len(scanners)] for number in numbers],
+            "split": "",
+        }
+    )

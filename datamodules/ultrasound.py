@@ -1,0 +1,237 @@
+"""UltrasoundDataModule: from a table of images to loaders of batches."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+
+from datamodules.batch import Batch, Task
+from datamodules.cache import ImageCache, available_cpus
+from datamodules.errors import InputError
+from datamodules.manifest import SPLITS
+from datamodules.splits import check_fold, check_not_empty, number_of_folds, split_patients
+from datamodules.transforms import MASKS, Augment, Augmentation
+
+CLASSES = ("benign", "malignant", "normal")
+
+
+class UltrasoundDataset(Dataset):
+    """The rows of one split as samples. Indexed by ``(index, seed)``; the seed drives all that is random.
+
+    With ``paired`` false, ``target`` is drawn anew from the same split for every training sample; without
+    ``augment``, that is for evaluation, every source keeps the target of its own row.
+    """
+
+    def __init__(
+        self,
+        cache: ImageCache,
+        rows: pd.DataFrame,
+        paired: bool = True,
+        augment: Augment | None = None,
+        shuffle_targets: bool = False,
+        classes: tuple[str, ...] = CLASSES,
+    ) -> None:
+        self.cache, self.rows, self.paired = cache, rows, paired
+        self.augment, self.shuffle_targets = augment, shuffle_targets and not paired
+        self.indices = rows["index"].to_numpy()
+        self.labels = None
+        if (rows["label"] != "").all() and len(rows):
+            self.labels = rows["label"].map({name: number for number, name in enumerate(classes)}).to_numpy()
+        self.texts = {name: rows[name].tolist() for name in ("id", "patient", "organ", "device")}
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict:
+        index, seed = key if isinstance(key, tuple) else (key, 0)
+        sample = self._arrays(index, seed)
+        if self.augment is not None:
+            sample = self.augment(sample, seed)
+        item = {name: _to_tensor(name, array) for name, array in sample.items()}
+        if self.labels is not None:
+            item["label"] = int(self.labels[index])
+        return item | {name: values[index] for name, values in self.texts.items()}
+
+    def _arrays(self, index: int, seed: int) -> dict[str, np.ndarray]:
+        row = self.indices[index]
+        target_row = row
+        if self.shuffle_targets:
+            target_row = self.indices[np.random.default_rng([seed, 1]).integers(len(self.indices))]
+        sample = {"source": self.cache.image("source", row)}
+        if "target" in self.cache:
+            sample["target"] = self.cache.image("target", target_row)
+        for name in MASKS:
+            if name in self.cache:
+                sample[name] = self.cache.mask(name, row).astype(np.uint8)
+        return sample
+
+
+def _to_tensor(name: str, array: np.ndarray) -> torch.Tensor:
+    if name == "superpixels":  # stored as label + 1, so that 0 is outside
+        return torch.from_numpy(array[..., 0].astype(np.int64) - 1)
+    array = array[..., None] if array.ndim == 2 else array
+    tensor = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
+    return tensor.bool() if name in MASKS else tensor
+
+
+class SeededSampler(Sampler):
+    """Yields ``(index, seed)``, in an order and with seeds that follow from the run's seed and the epoch alone."""
+
+    def __init__(self, length: int, seed: int) -> None:
+        self.length, self.seed, self.epoch = length, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        seeds = rng.integers(0, 2**31, self.length)
+        for index in rng.permutation(self.length):
+            yield int(index), int(seeds[index])
+
+
+class UltrasoundDataModule(pl.LightningDataModule):
+    """Loaders for any table of images. Subclasses say what the task is and where the images are.
+
+    Args:
+        size: rows and columns of a batch's images.
+        batch_size: samples a batch.
+        fold: which fold of the split to train and test on, from 0.
+        fractions: train, validation and test parts of the patients, adding up to 1.
+        split_seed: of the split into patients.
+        seed: of order and augmentation.
+        augmentation: what may happen to training samples; none by default.
+        num_workers: loader processes; by default none on a CPU and up to eight beside a GPU.
+        drop_last: leave out a last, smaller training batch.
+        cache_dir: where decoded images are kept; by default ``$SONOZOO_CACHE`` or ``~/.cache/sonozoo``.
+    """
+
+    task: Task
+
+    def __init__(
+        self,
+        size: tuple[int, int] = (256, 256),
+        batch_size: int = 1,
+        fold: int = 0,
+        fractions: tuple[float, float, float] = (0.5, 0.2, 0.3),
+        split_seed: int = 0,
+        seed: int = 0,
+        augmentation: Augmentation | None = None,
+        num_workers: int | None = None,
+        drop_last: bool = False,
+        cache_dir: Path | None = None,
+    ) -> None:
+        super().__init__()
+        if min(size) < 1 or batch_size < 1:
+            raise InputError(f"size {tuple(size)}, batch_size {batch_size}: all must be at least 1")
+        self.size, self.batch_size, self.fold, self.fractions = tuple(size), batch_size, fold, tuple(fractions)
+        self.split_seed, self.seed, self.augmentation = split_seed, seed, augmentation
+        self.num_workers, self.drop_last, self.cache_dir = num_workers, drop_last, cache_dir
+        self.rows: pd.DataFrame | None = None
+        self.cache: ImageCache | None = None
+
+    @abstractmethod
+    def load(self) -> tuple[pd.DataFrame, ImageCache]:
+        """The manifest's rows and their images, in the same order.
+
+        Raises:
+            InputError: with every fault of the data.
+        """
+
+    def prepare_data(self) -> None:
+        """Check everything and fill the cache, once a machine, before anything of the run is written."""
+        self._load()
+
+    def setup(self, stage: str) -> None:
+        self._load()
+        if stage == "fit":
+            self._need("train", "it is what training runs on")
+        if stage == "test":
+            self._need("test", "it is what is tested")
+
+    def _load(self) -> None:
+        if self.rows is not None:
+            return
+        rows, cache = self.load()
+        rows = rows.reset_index(drop=True)
+        rows["index"] = rows.index
+        if (rows["split"] == "").all():
+            rows["split"] = split_patients(rows, self.fractions, self.fold, self.split_seed)
+        else:
+            check_fold(self.fold, 1)
+            check_not_empty(rows["split"], [name for name in SPLITS if name != "val"])
+        self._check_labels(rows)
+        self.rows, self.cache = rows, cache
+
+    @property
+    def folds(self) -> int:
+        """How many folds there are."""
+        return number_of_folds(self.fractions)
+
+    def dataset(self, split: str) -> UltrasoundDataset:
+        """The samples of ``split``: "train", "val" or "test", or "all" of them."""
+        self._load()
+        rows = self.rows if split == "all" else self.rows[self.rows["split"] == split]
+        augment = None
+        if split == "train" and self.augmentation is not None:
+            names = tuple(name for name in ("source", "target", *MASKS) if name in self.cache)
+            augment = Augment(self.augmentation, self.size, names)
+        return UltrasoundDataset(self.cache, rows, self.task.paired, augment, shuffle_targets=split == "train")
+
+    def train_dataloader(self) -> DataLoader:
+        dataset = self.dataset("train")
+        return self._loader(dataset, SeededSampler(len(dataset), self.seed), self.drop_last)
+
+    def val_dataloader(self) -> DataLoader | list:
+        dataset = self.dataset("val")
+        return self._loader(dataset) if len(dataset) else []
+
+    def test_dataloader(self) -> DataLoader:
+        return self._loader(self.dataset("test"))
+
+    def predict_dataloader(self) -> DataLoader:
+        return self._loader(self.dataset("all"))
+
+    def splits(self) -> pd.DataFrame:
+        """``id, patient, label, split`` of every image: what a paper should publish."""
+        self._load()
+        return self.rows[["id", "patient", "label", "split"]]
+
+    def _loader(self, dataset: UltrasoundDataset, sampler: Sampler | None = None, drop_last: bool = False):
+        workers = self.num_workers
+        if workers is None:
+            workers = min(8, max(1, available_cpus() - 1)) if torch.cuda.is_available() else 0
+        # A generator of its own keeps the loader from drawing on the global one, which a resumed run restores.
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            drop_last=drop_last,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            collate_fn=_collate,
+            generator=torch.Generator().manual_seed(self.seed),
+        )
+
+    def _need(self, split: str, why: str) -> None:
+        if "target" not in self.cache:
+            raise InputError(f"{self.task.name}: this data has no targets; use it with 'predict', or add them")
+        if not (self.rows["split"] == split).any():
+            raise InputError(f"split '{split}' is empty: {why}; give it a fraction or mark rows with it")
+
+    def _check_labels(self, rows: pd.DataFrame) -> None:
+        unknown = sorted(set(rows["label"]) - {"", *CLASSES})
+        InputError.raise_for(f"label '{name}' is none of {', '.join(CLASSES)}; rename it" for name in unknown)
+
+
+def _collate(samples: list[dict]) -> Batch:
+    return default_collate(samples)

@@ -1,0 +1,66 @@
+"""The command line: ``lightning fit|validate|test|predict --config configs/<method>.yaml``."""
+
+import os
+import sys
+
+import torch
+from pytorch_lightning import LightningDataModule
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+import datamodules  # noqa: F401 (short names of data modules resolve only for imported classes)
+import zoo  # noqa: F401 (likewise of methods)
+from datamodules.errors import InputError
+from zoo.evaluation import Evaluation
+from zoo.predictions import PredictionWriter
+from zoo.translator import Translator
+
+
+class SonozooCLI(LightningCLI):
+    """LightningCLI with the data's task linked into model, evaluation and predictions, and a checkpoint callback."""
+
+    def __init__(self, args: ArgsType = None, run: bool = True) -> None:
+        super().__init__(
+            Translator,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            seed_everything_default=0,
+            save_config_kwargs={"overwrite": True},
+            parser_kwargs={"prog": "sonozoo"},
+            args=args,
+            run=run,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_lightning_class_args(Evaluation, "evaluation")
+        parser.add_lightning_class_args(PredictionWriter, "predictions")
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        # Written once an epoch, when its schedules have been stepped, so that a resumed run continues exactly.
+        parser.set_defaults({"checkpoint.save_last": True, "checkpoint.save_on_train_epoch_end": True})
+        parser.link_arguments("data.task", "evaluation.task", apply_on="instantiate")
+        parser.link_arguments("data.task", "predictions.task", apply_on="instantiate")
+        for name, side in (("in_channels", "source"), ("out_channels", "target")):
+            parser.link_arguments(
+                "data.task",
+                f"model.init_args.{name}",
+                compute_fn=lambda task, side=side: getattr(task, side).channels,
+                apply_on="instantiate",
+            )
+
+
+def main(args: ArgsType = None) -> int:
+    """Run one command; return its exit status: 2 for bad input, with one clear line for each fault."""
+    os.environ.setdefault("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
+    torch.set_float32_matmul_precision("high")
+    try:
+        SonozooCLI(args)
+    except InputError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""Evaluation: the same metrics for every method, per image, to a CSV and to the logger."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor
+
+from datamodules.batch import RGB, Batch, Task
+from datamodules.readers import write_image, write_text_atomically
+from zoo.metrics import make_metrics
+from zoo.pictures import panel
+
+FACTS = ("id", "patient", "organ", "device")
+
+
+class Evaluation(Callback):
+    """Scores every validation and test image on the target's declared range.
+
+    Writes ``scores_val.csv`` and ``scores_test.csv`` (one row an image) and, for a test with ``fid_weights``,
+    ``scores_test_set.csv``; logs means as ``val/SSIM`` and so on, and a grid of source, target, translation and error.
+
+    Args:
+        task: what is translated; the command line takes it from the data.
+        lpips_weights: ``imagenet`` or a file of VGG-16 weights adds LPIPS; null leaves it out.
+        fid_weights: ``imagenet`` or a file of Inception weights adds FID; null leaves it out.
+        grid_images: rows of the picture grid; 0 for none.
+        out_dir: where to write; by default the logger's folder.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        lpips_weights: str | None = None,
+        fid_weights: str | None = None,
+        grid_images: int = 4,
+        out_dir: Path | None = None,
+    ) -> None:
+        self.task, self.grid_images, self.out_dir = task, grid_images, out_dir
+        self.metrics = make_metrics(task.metrics, span=task.target.high - task.target.low)
+        self.fid = None
+        if lpips_weights is not None and task.paired:
+            from zoo.metrics.perceptual import LPIPS
+
+            self.metrics["LPIPS"] = LPIPS(lpips_weights)
+        if fid_weights is not None:
+            from zoo.metrics.perceptual import make_fid
+
+            self.fid = make_fid(fid_weights)
+        self._start()
+
+    def _start(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.panels: list[np.ndarray] = []
+        if self.fid is not None:
+            self.fid.reset()
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        for metric in self.metrics.values():
+            metric.to(pl_module.device)
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start()
+
+    def on_test_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._start()
+
+    def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0) -> None:
+        self._score(batch, outputs)
+
+    def on_test_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0) -> None:
+        self._score(batch, outputs)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self._finish("val", trainer, pl_module)
+
+    def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._finish("test", trainer, pl_module)
+
+    @torch.no_grad()
+    def _score(self, batch: Batch, translation: Tensor) -> None:
+        source, target, made = (_unit(image) for image in (batch["source"], batch["target"], translation))
+        scores: dict[str, list[float]] = {}
+        for name, metric in self.metrics.items():
+            metric.to(made.device)
+            reference = source if name == "MI_source" else target
+            scores[name] = metric.per_image(made, reference, batch["valid"]).tolist()
+        for index in range(len(batch["id"])):
+            row = {fact: batch[fact][index] for fact in FACTS}
+            row["label"] = int(batch["label"][index]) if "label" in batch else ""
+            self.rows.append(row | {name: values[index] for name, values in scores.items()})
+            if len(self.panels) < self.grid_images:
+                images = [image[index].float() for image in (batch["source"], batch["target"], translation)]
+                self.panels.append(panel(self.task, *images, batch["valid"][index]))
+        if self.fid is not None:
+            self.fid.to(made.device)
+            self.fid.update(target.expand(-1, 3, -1, -1), real=True)
+            self.fid.update(made.expand(-1, 3, -1, -1), real=False)
+
+    def _finish(self, stage: str, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        rows = _gathered(self.rows)
+        if not rows:
+            return
+        for name in self.metrics:
+            scores = [row[name] for row in rows if not np.isnan(row[name])]
+            pl_module.log(f"{stage}/{name}", float(np.mean(scores)) if scores else float("nan"), rank_zero_only=True)
+        fid = float(self.fid.compute()) if self.fid is not None else None
+        if fid is not None:
+            pl_module.log(f"{stage}/FID", fid, rank_zero_only=True)
+        if not trainer.is_global_zero:
+            return
+        folder = self._folder(trainer)
+        _write_scores(folder / f"scores_{stage}.csv", rows, _run_facts(trainer))
+        if fid is not None:
+            write_text_atomically(folder / f"scores_{stage}_set.csv", f"FID,images\n{fid},{len(rows)}\n")
+        if self.panels:
+            _log_picture(trainer, folder, f"{stage}/translations", np.concatenate(self.panels))
+
+    def _folder(self, trainer: pl.Trainer) -> Path:
+        return Path(self.out_dir or trainer.log_dir or trainer.default_root_dir)
+
+
+def _unit(image: Tensor) -> Tensor:
+    return ((image.float() + 1) / 2).clamp(0, 1)
+
+
+def _gathered(rows: list[dict]) -> list[dict]:
+    """The rows of all processes, each image once, though a distributed sampler may repeat some."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        parts: list[list[dict]] = [[] for _ in range(torch.distributed.get_world_size())]
+        torch.distributed.all_gather_object(parts, rows)
+        rows = [row for part in parts for row in part]
+    return list({row["id"]: row for row in rows}.values())
+
+
+def _run_facts(trainer: pl.Trainer) -> dict[str, Any]:
+    data = trainer.datamodule
+    return {"fold": getattr(data, "fold", ""), "seed": getattr(data, "seed", "")}
+
+
+def _write_scores(path: Path, rows: list[dict], facts: dict[str, Any]) -> None:
+    import pandas as pd
+
+    table = pd.DataFrame(rows)
+    for position, (name, value) in enumerate(facts.items(), start=len(FACTS) + 1):
+        table.insert(position, name, value)
+    write_text_atomically(path, table.to_csv(index=False))
+
+
+def _log_picture(trainer: pl.Trainer, folder: Path, name: str, picture: np.ndarray) -> None:
+    """To every logger that takes pictures; as PNG files where none does."""
+    taken = False
+    for logger in trainer.loggers:
+        if hasattr(logger, "log_image"):  # Weights & Biases
+            logger.log_image(name, [picture], step=trainer.global_step)
+            taken = True
+        elif hasattr(logger.experiment, "add_image"):  # TensorBoard
+            logger.experiment.add_image(name, picture, trainer.global_step, dataformats="HWC")
+            taken = True
+    if not taken:
+        path = folder / "images" / f"{name.replace('/', '_')}_{trainer.current_epoch:04d}.png"
+        write_image(path, picture / np.float32(127.5) - 1, RGB)

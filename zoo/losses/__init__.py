@@ -1,0 +1,1 @@
+"""Losses: nn.Module or functions only, importing nothing but torch and timm."""

@@ -1,0 +1,44 @@
+"""Adversarial objectives on raw discriminator scores."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Objective = Literal["vanilla", "lsgan", "hinge", "softplus"]
+
+
+class AdversarialLoss(nn.Module):
+    """Both sides of one objective, each a mean over all scores.
+
+    ``vanilla``: binary cross-entropy on logits (Goodfellow 2014, non-saturating for the generator).
+    ``lsgan``: squared distance to ``real_label`` and 0 (Mao 2017). ``hinge``: Lim and Ye 2017.
+    ``softplus``: the logistic loss as SynDiff writes it.
+
+    Args:
+        real_label: the discriminator's target for real images; below 1 it is smoothed (``vanilla``, ``lsgan``).
+    """
+
+    def __init__(self, objective: Objective = "vanilla", real_label: float = 1.0) -> None:
+        super().__init__()
+        self.objective, self.real_label = objective, real_label
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Small where ``real`` scores high and ``fake`` low."""
+        if self.objective == "vanilla":
+            label = torch.full_like(real, self.real_label)
+            return F.binary_cross_entropy_with_logits(real, label) + F.softplus(fake).mean()
+        if self.objective == "lsgan":
+            return (real - self.real_label).square().mean() + fake.square().mean()
+        if self.objective == "hinge":
+            return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+        return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+    def generator(self, fake: Tensor) -> Tensor:
+        """Small where ``fake`` scores high."""
+        if self.objective == "lsgan":
+            return (fake - 1).square().mean()
+        if self.objective == "hinge":
+            return -fake.mean()
+        return F.softplus(-fake).mean()

@@ -1,0 +1,38 @@
+"""Errors in the unit of the target."""
+
+from torch import Tensor
+
+from zoo.metrics.base import PerImageMetric, masked_mean
+
+
+class PhysicalMetric(PerImageMetric):
+    """An error over the valid pixels, times ``span``, the width of the target's physical range."""
+
+    higher_is_better = False
+
+    def __init__(self, span: float = 1.0) -> None:
+        super().__init__()
+        self.span = span
+
+
+class MAE(PhysicalMetric):
+    """Mean absolute error."""
+
+    def per_image(self, prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+        return self.span * masked_mean((target - prediction).abs(), valid)
+
+
+class RMSE(PhysicalMetric):
+    """Root mean squared error."""
+
+    def per_image(self, prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+        return self.span * masked_mean((target - prediction).square(), valid).sqrt()
+
+
+class ME(PhysicalMetric):
+    """Mean error, target minus prediction: negative where the prediction is too high (Wildeboer 2020)."""
+
+    higher_is_better = None
+
+    def per_image(self, prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+        return self.span * masked_mean(target - prediction, valid)

@@ -1,0 +1,60 @@
+"""PredictionWriter: translations as files, by the ids of their sources."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import BasePredictionWriter
+from torch import Tensor
+
+from datamodules.batch import Batch, Task
+from datamodules.readers import safe_name, write_image, write_text_atomically
+
+
+class PredictionWriter(BasePredictionWriter):
+    """Writes every translation of ``predict`` and, last, ``predictions.csv``: id, file, unit and range of each.
+
+    Args:
+        task: what is translated; the command line takes it from the data.
+        format: ``png`` (8 bits a channel), ``tiff`` (16 bits over the target's range) or ``npy`` (float32 in physical
+            units). ``auto`` is ``tiff`` where the target is physical and ``png`` elsewhere.
+        out_dir: where to write; by default ``predictions`` in the logger's folder.
+    """
+
+    def __init__(
+        self, task: Task, format: Literal["auto", "png", "tiff", "npy"] = "auto", out_dir: Path | None = None
+    ) -> None:
+        super().__init__(write_interval="batch")
+        self.task, self.out_dir = task, out_dir
+        self.format = ("tiff" if task.target.physical else "png") if format == "auto" else format
+        self.written: list[dict[str, Any]] = []
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.written = []
+
+    def write_on_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        prediction: Tensor,
+        batch_indices: Sequence[int] | None,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        for image_id, image in zip(batch["id"], prediction.float().cpu(), strict=True):
+            file = f"{safe_name(image_id)}.{self.format}"
+            write_image(self._folder(trainer) / file, image.permute(1, 2, 0).numpy(), self.task.target)
+            signal = self.task.target
+            self.written.append(
+                {"id": image_id, "file": file, "unit": signal.unit, "low": signal.low, "high": signal.high}
+            )
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        name = "predictions.csv" if trainer.world_size == 1 else f"predictions_{trainer.global_rank}.csv"
+        write_text_atomically(self._folder(trainer) / name, pd.DataFrame(self.written).to_csv(index=False))
+
+    def _folder(self, trainer: pl.Trainer) -> Path:
+        return Path(self.out_dir or Path(trainer.log_dir or trainer.default_root_dir) / "predictions")
