@@ -122,11 +122,19 @@ def _read_all(source: ImageSource, jobs: int | None):
     if jobs == 1:
         results = (_read_packed(source, index) for index in range(total))
     else:
-        from joblib import Parallel, delayed
-
-        parallel = Parallel(n_jobs=jobs, return_as="generator", batch_size=4, inner_max_num_threads=1, backend="loky")
-        results = parallel(delayed(_read_packed)(source, index) for index in range(total))
+        results = _in_processes(source, total, jobs)
     yield from with_progress(results, total, source.verb)
+
+
+def _in_processes(source: ImageSource, total: int, jobs: int):
+    from joblib import Parallel, delayed
+    from joblib.externals.loky import get_reusable_executor
+
+    try:
+        parallel = Parallel(n_jobs=jobs, return_as="generator", batch_size=4, inner_max_num_threads=1, backend="loky")
+        yield from parallel(delayed(_read_packed)(source, index) for index in range(total))
+    finally:  # idle workers would hold memory, and keep a child process from ending, for five minutes
+        get_reusable_executor().shutdown(wait=True)
 
 
 def _read_packed(source: ImageSource, index: int) -> dict[str, np.ndarray] | InputError:

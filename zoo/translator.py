@@ -21,7 +21,7 @@ class Translator(pl.LightningModule):
         out_channels: of the target.
         gradient_clip_val: largest gradient norm of an optimizer's parameters; works with manual optimisation too,
             where the trainer's own setting does not.
-        channels_last: keep images and weights in the channels-last memory format.
+        channels_last: keep weights, and with them feature maps, in the channels-last memory format.
         compile: run the networks through ``torch.compile``.
     """
 
@@ -101,21 +101,14 @@ class Translator(pl.LightningModule):
     @property
     def fused(self) -> bool:
         """Whether optimizers may be fused: a fused one unscales fp16 gradients itself, too late for clipping."""
-        return self.gradient_clip_val is None
+        return self.gradient_clip_val is None or self.trainer.precision != "16-mixed"
 
     def setup(self, stage: str) -> None:
         if self.channels_last:
-            self.to(memory_format=torch.channels_last)
+            self.to(memory_format=torch.channels_last)  # convolutions bring their input into the weights' format
         if self.compile_networks:
             for network in self.children():
                 network.compile()
-
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        if self.channels_last:
-            for name in ("source", "target"):
-                if name in batch:
-                    batch[name] = batch[name].contiguous(memory_format=torch.channels_last)
-        return batch
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["random_state"] = {"cpu": torch.get_rng_state()}

@@ -1,0 +1,1 @@
+"""The comparison: what to run, on what, and how to print it."""

@@ -1,0 +1,41 @@
+"""The two trivial rows of every table, which any method must beat."""
+
+import torch
+from torch import Tensor
+
+from datamodules.ultrasound import UltrasoundDataModule
+from zoo.translator import Translator
+
+
+class Identity(Translator):
+    """The source as the output; grey is replicated where the target is colour."""
+
+    def forward(self, source: Tensor) -> Tensor:
+        return source.expand(-1, self.out_channels, -1, -1) if source.shape[1] == 1 else source
+
+    def losses(self, batch) -> dict[str, Tensor]:
+        raise TypeError("a trivial row is not trained")
+
+
+class MeanTarget(Identity):
+    """The mean training target, pixel by pixel, whatever the source. A pixel that is never valid gets the mean of all.
+
+    Call :meth:`learn` before testing.
+    """
+
+    def learn(self, data: UltrasoundDataModule) -> None:
+        dataset = data.dataset("train")
+        total = count = torch.zeros(())
+        for index in range(len(dataset)):
+            sample = dataset[index]
+            valid = sample["valid"].double()
+            total, count = total + sample["target"] * valid, count + valid
+        overall = total.sum((1, 2), keepdim=True) / count.sum().clamp_min(1)
+        mean = torch.where(count > 0, total / count.clamp_min(1), overall)
+        self.register_buffer("mean", mean.float()[None])
+
+    def forward(self, source: Tensor) -> Tensor:
+        return self.mean.expand(len(source), -1, -1, -1)
+
+
+BASELINES: dict[str, type[Identity]] = {"identity": Identity, "mean": MeanTarget}
