@@ -163,8 +163,11 @@ def _notes(out: Path, plan: dict[str, Any], key: str) -> list[str]:
         data = json.loads((out / "cells" / done[0]["hash"] / "done.json").read_text())["data"]
         counts = ", ".join(f"{data['images'].get(split, 0)} {split}" for split in ("train", "val", "test"))
         size = " x ".join(str(side) for side in data["size"])
-        unit = f"MAE, RMSE, ME in {data['unit']}" + ("s (0 to 255)" if data["unit"] == "grey level" else "")
-        notes.append(f"Measured on {data['data']}: task {data['task']}, {size} pixels, images {counts}; {unit}.")
+        notes.append(f"Measured on {data['data']}: task {data['task']}, {size} pixels, images {counts}.")
+        errors = [metric for metric in plan["tables"][key]["metrics"] if metric in ("MAE", "RMSE", "ME")]
+        if errors:
+            unit = "levels from 0 to 255" if data["unit"] in ("grey level", "RGB") else data["unit"]
+            notes.append(f"{', '.join(errors)} in {unit}.")
         absent = [n for n, w in (("LPIPS", data["lpips_weights"]), ("FID", data["fid_weights"])) if not w]
         if absent:
             notes.append(f"No {' and '.join(absent)}: no pretrained weights were named.")

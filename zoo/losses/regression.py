@@ -10,6 +10,7 @@ def masked_rmse(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     ``prediction`` and ``target`` are ``(B, C, H, W)``, ``valid`` is bool ``(B, 1, H, W)``. Invalid pixels get no
     gradient; a batch without a valid pixel gives 1e-4.
     """
-    squared = (prediction - target).square().masked_fill(~valid, 0.0)
+    # Filled before squaring, so that not even NaN in an invalid pixel reaches the gradient.
+    squared = (prediction - target).masked_fill(~valid, 0.0).square()
     count = (valid.sum() * target.shape[1]).clamp_min(1)
     return torch.sqrt(squared.sum() / count + 1e-8)

@@ -1,0 +1,217 @@
+"""What every method in METHODS must do. A new method is covered once it stands in METHODS and in tests/tiny.py."""
+
+import copy
+import math
+
+import pandas as pd
+import pytest
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from datamodules import InputError
+from tests import tiny
+from tests.conftest import ROOT
+from zoo import METHODS
+from zoo.cli import main
+
+methods = pytest.mark.parametrize("name", METHODS)
+
+
+class Loader:
+    """Serves the batches that ``batches()`` names, asked anew each epoch."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __iter__(self):
+        return iter(self.batches())
+
+    def __len__(self):
+        return len(self.batches())
+
+
+def run_folder(folder, version: int = 0):
+    return folder / "lightning_logs" / f"version_{version}"
+
+
+def test_every_method_has_a_config_and_a_tiny_form():
+    assert set(tiny.TINY) == set(METHODS)
+    assert all((ROOT / "configs" / f"{name}.yaml").is_file() for name in METHODS)
+
+
+@methods
+def test_its_config_trains_validates_tests_and_predicts(name, tmp_path):
+    assert main(tiny.command(name, tmp_path)) == 0
+    run = run_folder(tmp_path)
+    scores = pd.read_csv(run / "scores_val.csv")
+    assert len(scores) == scores["id"].nunique() > 0
+    assert scores[["SSIM", "MAE"]].notna().all().all()
+    losses = pd.read_csv(run / "metrics.csv").filter(like="loss/").dropna()
+    assert len(losses) == 2
+    assert len(list((run / "checkpoints").glob("epoch=*.ckpt"))) == 1, "the best checkpoint"
+    checkpoint = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
+    for number, subcommand in enumerate(("validate", "test", "predict"), start=1):
+        assert main([subcommand, *tiny.command(name, tmp_path)[1:], checkpoint]) == 0
+        if subcommand == "test":
+            assert {"id", "patient", "organ", "device", "label", "fold", "seed", "SSIM"} <= set(
+                pd.read_csv(run_folder(tmp_path, number) / "scores_test.csv")
+            )
+    written = pd.read_csv(run_folder(tmp_path, 3) / "predictions" / "predictions.csv")
+    assert len(written) == 12
+    assert all((run_folder(tmp_path, 3) / "predictions" / file).is_file() for file in written["file"])
+
+
+@methods
+def test_two_and_two_epochs_equal_four(name, tmp_path):
+    """Weights, optimizers, schedules and dropout continue as if never interrupted."""
+    main(tiny.command(name, tmp_path / "whole", "--trainer.max_epochs=4"))
+    main(tiny.command(name, tmp_path / "parts", "--trainer.max_epochs=2"))
+    first = run_folder(tmp_path / "parts") / "checkpoints" / "last.ckpt"
+    assert main(tiny.command(name, tmp_path / "parts", "--trainer.max_epochs=4", f"--ckpt_path={first}")) == 0
+    whole = torch.load(run_folder(tmp_path / "whole") / "checkpoints" / "last.ckpt", weights_only=True)
+    parts = torch.load(run_folder(tmp_path / "parts", 1) / "checkpoints" / "last.ckpt", weights_only=True)
+    assert whole["epoch"] == parts["epoch"] == 3
+    for key, weight in whole["state_dict"].items():
+        assert torch.equal(weight, parts["state_dict"][key]), key
+    rates = [[o["param_groups"][0]["lr"] for o in state["optimizer_states"]] for state in (whole, parts)]
+    assert rates[0] == rates[1]
+    assert torch.equal(whole["random_state"]["cpu"], parts["random_state"]["cpu"])
+
+
+@methods
+def test_each_optimizer_changes_its_own_parameters_alone(name, tmp_path):
+    model = tiny.method(name)
+    configured = model.configure_optimizers()
+    optimizers = configured[0] if isinstance(configured, tuple) else [configured["optimizer"]]
+    groups = [{id(p) for group in o.param_groups for p in group["params"]} for o in optimizers]
+    assert sum(len(group) for group in groups) == len(set().union(*groups)), "no parameter has two optimizers"
+    assert set().union(*groups) == {id(p) for p in model.parameters() if p.requires_grad}
+    changed: list[tuple[set[int], set[int]]] = []
+
+    def watch(optimizer):
+        own, step = {id(p) for group in optimizer.param_groups for p in group["params"]}, optimizer.step
+
+        def watched(closure=None):
+            before = {id(p): p.detach().clone() for p in model.parameters()}
+            result = step(closure)
+            changed.append((own, {id(p) for p in model.parameters() if not torch.equal(before[id(p)], p)}))
+            return result
+
+        optimizer.step = watched
+        return optimizer
+
+    original = model.configure_optimizers
+
+    def watched_optimizers():
+        configured = original()
+        for optimizer in configured[0] if isinstance(configured, tuple) else [configured["optimizer"]]:
+            watch(optimizer)
+        return configured
+
+    model.configure_optimizers = watched_optimizers
+    tiny.trainer(tmp_path, limit_train_batches=2).fit(model, tiny.data(tiny.TINY[name][0]))
+    assert len(changed) == 2 * len(optimizers)
+    for own, moved in changed:
+        assert moved
+        assert moved <= own
+
+
+@methods
+def test_a_checkpoint_gives_the_same_outputs(name, tmp_path):
+    data, model = tiny.data(tiny.TINY[name][0]), tiny.method(name)
+    fit = tiny.trainer(tmp_path, enable_checkpointing=True, callbacks=[ModelCheckpoint(tmp_path, save_last=True)])
+    fit.fit(model, data)
+    loaded = METHODS[name].load_from_checkpoint(tmp_path / "last.ckpt", weights_only=True).eval()
+    source = torch.rand(2, 1, 32, 32) * 2 - 1
+    assert torch.equal(model.eval()(source), loaded(source))
+
+
+@methods
+@pytest.mark.parametrize("channels", [(1, 1), (1, 3), (3, 1), (3, 3)])
+@pytest.mark.parametrize("size", [(32, 32), (37, 45)])
+def test_any_channels_and_sizes(name, channels, size):
+    model = tiny.method(name, *channels).eval()
+    output = model(torch.rand(2, channels[0], *size) * 2 - 1)
+    assert output.shape == (2, channels[1], *size)
+    assert output.abs().max() <= 1
+
+
+@methods
+def test_evaluation_is_deterministic(name, tmp_path):
+    data, model = tiny.data(tiny.TINY[name][0]), tiny.method(name)
+    tables = []
+    for run in ("a", "b"):
+        callback = tiny.evaluation(data.task, tmp_path / run)
+        tiny.trainer(tmp_path, callbacks=[callback]).test(model, data, verbose=False)
+        tables.append((tmp_path / run / "scores_test.csv").read_text())
+    assert tables[0] == tables[1]
+
+
+@methods
+def test_one_batch_overfits(name, tmp_path):
+    """Sixty epochs on two images halve the error on those images."""
+    task = tiny.TINY[name][0]
+    data = tiny.data(task, fractions=(0.5, 0.2, 0.3))
+    wide = {"width": 16, "dropout": 0.0}
+    more = {"constant_epochs": 200, "lr": 2e-3} if "constant_epochs" in tiny.TINY[name][1] else {"lr": 5e-3}
+    torch.manual_seed(0)
+    model = tiny.method(name, **wide, **more, **({"patience": 100} if name == "sswe" else {}), gradient_clip_val=0.1)
+    data.prepare_data()
+    batch = next(iter(data.train_dataloader()))
+    data.train_dataloader = lambda: Loader(lambda: [batch])
+
+    def error() -> float:
+        with torch.no_grad():
+            difference = (model.eval()(batch["source"]) - batch["target"]).abs() * batch["valid"]
+        return float(difference.sum() / batch["valid"].sum())
+
+    before = error()
+    tiny.trainer(tmp_path, max_epochs=100).fit(model, data)
+    assert error() < 0.5 * before
+
+
+@methods
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(name, tmp_path):
+    data, model = tiny.data(tiny.TINY[name][0]), tiny.method(name)
+    data.prepare_data()
+    good = list(data.train_dataloader())
+    bad = copy.deepcopy(good)
+    bad[1]["source"][:] = math.nan
+    data.train_dataloader = lambda: Loader(lambda: bad if model.current_epoch else good)
+    keep = ModelCheckpoint(tmp_path, save_last=True, save_on_train_epoch_end=True)
+    with pytest.raises(InputError, match=rf"step \d+: .* {bad[1]['id'][0]}"):
+        tiny.trainer(tmp_path, max_epochs=3, enable_checkpointing=True, callbacks=[keep]).fit(model, data)
+    state = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert state["epoch"] == 0
+    assert all(weight.isfinite().all() for weight in state["state_dict"].values())
+
+
+@methods
+def test_gradients_are_clipped_in_its_kind_of_optimisation(name, tmp_path):
+    model = tiny.method(name, gradient_clip_val=1e-3)
+    norms = []
+    clip = model.on_before_optimizer_step
+
+    def watched(optimizer):
+        clip(optimizer)
+        gradients = [
+            p.grad.flatten() for group in optimizer.param_groups for p in group["params"] if p.grad is not None
+        ]
+        norms.append(float(torch.cat(gradients).norm()))
+
+    model.on_before_optimizer_step = watched
+    tiny.trainer(tmp_path, limit_train_batches=2).fit(model, tiny.data(tiny.TINY[name][0]))
+    assert len(norms) >= 2
+    assert max(norms) <= 1.001e-3
+
+
+@methods
+def test_mixed_precision_channels_last_and_compile_by_flags(name, tmp_path):
+    arguments = ["--trainer.precision=bf16-mixed", "--model.channels_last=true", "--trainer.max_epochs=1"]
+    assert main(tiny.command(name, tmp_path, *arguments)) == 0
+    assert pd.read_csv(run_folder(tmp_path) / "scores_val.csv")["SSIM"].notna().all()
+    model = tiny.method(name, channels_last=True, compile=True)
+    model.setup("fit")
+    assert all(network._compiled_call_impl is not None for network in model.children())
+    kernels = [weight for weight in model.parameters() if weight.ndim == 4]
+    assert all(kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels)

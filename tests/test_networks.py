@@ -1,0 +1,118 @@
+"""Layer counts and shapes against the papers' figures."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import ROOT
+from zoo.networks import initialisation
+from zoo.networks.elasticity_unet import ElasticityUNet
+from zoo.networks.padding import pad_to_multiple
+from zoo.networks.patchgan import PatchGAN
+from zoo.networks.unet import UNet
+
+
+def parameters(network: torch.nn.Module) -> int:
+    return sum(weight.numel() for weight in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("network", "count"),
+    [
+        (lambda: UNet(1, 1), 54_407_809),
+        (lambda: UNet(1, 3), 54_411_907),
+        (lambda: UNet(3, 3), 54_413_955),
+        (lambda: PatchGAN(2), 2_764_609),
+        (lambda: PatchGAN(4), 2_766_657),
+        (lambda: PatchGAN(6), 2_768_705),
+        (lambda: ElasticityUNet(variant="text"), 102_273),
+        (lambda: ElasticityUNet(variant="count158k"), 158_177),
+    ],
+)
+def test_parameter_counts(network, count):
+    assert parameters(network()) == count
+
+
+def test_patchgan_scores_30_x_30_patches_of_70_pixels():
+    network = PatchGAN(1, width=4).eval()
+    assert network(torch.zeros(1, 1, 256, 256)).shape == (1, 1, 30, 30)
+    assert network(torch.zeros(1, 1, 24, 24)).shape[-2:] == (1, 1)
+    image = torch.zeros(1, 1, 256, 256, requires_grad=True)
+    network(image)[0, 0, 15, 15].backward()
+    touched = image.grad[0, 0].nonzero()
+    assert (touched.max(0).values - touched.min(0).values + 1).tolist() == [70, 70]
+
+
+def test_unet_reaches_one_pixel_and_drops_out_in_three_steps():
+    network = UNet(1, 1, depth=8, width=2)
+    shapes = []
+    network.encoder[-1].register_forward_hook(lambda *call: shapes.append(call[2].shape))
+    network.eval()(torch.zeros(1, 1, 256, 256))
+    assert shapes[0][-2:] == (1, 1)
+    with_dropout = [any(isinstance(layer, torch.nn.Dropout) for layer in up) for up in network.decoder]
+    assert with_dropout == [False, True, True, True, False, False, False, False]
+
+
+def test_elasticity_latent_is_that_of_the_paper():
+    latent, skips = ElasticityUNet().encode(torch.zeros(2, 1, 64, 96))
+    assert latent.shape == (2, 32, 16, 24)
+    assert [tuple(skip.shape[-2:]) for skip in skips] == [(64, 96), (32, 48)]
+
+
+def test_padding_repeats_the_edge_and_is_undone():
+    image = torch.arange(6.0).view(1, 1, 2, 3)
+    padded, cut = pad_to_multiple(image, 4)
+    assert padded.shape == (1, 1, 4, 4)
+    assert (padded[..., 3, :] == padded[..., 1, :]).all()
+    assert torch.equal(cut(padded), image)
+
+
+def test_initialisation_is_the_printed_one():
+    torch.manual_seed(0)
+    network = ElasticityUNet(variant="count158k")
+    initialisation.uniform(network, 0.05)
+    weights = torch.cat([layer.weight.flatten() for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)])
+    assert weights.abs().max() <= 0.05
+    assert abs(float(weights.std()) - 0.05 / 3**0.5) < 1e-3
+    assert all((layer.bias == 0).all() for layer in network.modules() if isinstance(layer, torch.nn.Conv2d))
+    network = PatchGAN(2)
+    initialisation.normal(network)
+    scale = torch.cat([layer.weight for layer in network.modules() if isinstance(layer, torch.nn.BatchNorm2d)])
+    kernels = torch.cat([layer.weight.flatten() for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)])
+    assert abs(float(kernels.std()) - 0.02) < 1e-3
+    assert abs(float(kernels.mean())) < 1e-3
+    assert abs(float(scale.mean()) - 1) < 5e-3
+
+
+@pytest.mark.parametrize("folder", ["networks", "losses"])
+def test_networks_and_losses_import_torch_and_timm_only(folder):
+    for path in (ROOT / "zoo" / folder).glob("*.py"):
+        for module in imported(path):
+            own = module.startswith(("zoo.networks", "zoo.losses"))
+            assert own or module.split(".")[0] in {
+                "torch",
+                "timm",
+                "typing",
+                "collections",
+                "math",
+                "abc",
+                "dataclasses",
+            }, f"{path.name} imports {module}"
+
+
+@pytest.mark.parametrize(("package", "forbidden"), [("datamodules", ("zoo", "benchmarks")), ("zoo", ("benchmarks",))])
+def test_data_flows_one_way(package, forbidden):
+    for path in (ROOT / package).rglob("*.py"):
+        assert not [module for module in imported(path) if module.split(".")[0] in forbidden], path
+
+
+def imported(path: Path) -> list[str]:
+    names = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names.append(node.module or "")
+    return names

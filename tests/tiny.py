@@ -1,0 +1,66 @@
+"""Every method at a size that trains in a second."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+
+from datamodules import PhantomDataModule
+from tests.conftest import ROOT
+from zoo import METHODS
+from zoo.evaluation import Evaluation
+
+# Constructor arguments that shrink a method, and the phantom task that its config runs on.
+TINY: dict[str, tuple[str, dict[str, Any]]] = {
+    "pix2pix": ("elastography", {"depth": 3, "width": 4, "constant_epochs": 1, "decay_epochs": 3}),
+    "sswe": ("swe", {"width": 4, "patience": 0}),
+}
+
+
+def data(task: str, **kwargs: Any) -> PhantomDataModule:
+    settings = {"patients": 12, "size": (32, 32), "batch_size": 2, "num_workers": 0} | kwargs
+    return PhantomDataModule(task, **settings)
+
+
+def method(name: str, in_channels: int = 1, out_channels: int | None = None, **kwargs: Any):
+    task, arguments = TINY[name]
+    channels = data(task).task.target.channels if out_channels is None else out_channels
+    return METHODS[name](in_channels=in_channels, out_channels=channels, **(arguments | kwargs))
+
+
+def trainer(folder, **kwargs: Any) -> pl.Trainer:
+    settings = {
+        "max_epochs": 1,
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+        "num_sanity_val_steps": 0,
+        "limit_val_batches": 0,
+        "default_root_dir": folder,
+    }
+    return pl.Trainer(**(settings | kwargs))
+
+
+def command(name: str, folder, *more: str) -> list[str]:
+    """The command line that trains a method by its own config, made tiny."""
+    _, arguments = TINY[name]
+    return [
+        "fit",
+        f"--config={ROOT / 'configs' / f'{name}.yaml'}",
+        "--data.patients=12",
+        "--data.size=[32,32]",
+        "--data.batch_size=2",
+        "--data.num_workers=0",
+        *(f"--model.{key}={value}" for key, value in arguments.items()),
+        "--trainer.accelerator=cpu",
+        "--trainer.enable_progress_bar=false",
+        "--trainer.enable_model_summary=false",
+        f"--trainer.logger.save_dir={folder}",
+        "--trainer.max_epochs=2",
+        *more,
+    ]
+
+
+def evaluation(task, folder) -> Evaluation:
+    return Evaluation(task, out_dir=folder, grid_images=1)
