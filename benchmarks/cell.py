@@ -63,12 +63,11 @@ def _run_marked(folder: Path, config: dict[str, Any], threads: int, queue: Any) 
     torch.set_flush_denormal(True)
     try:
         _run(folder, config, progress=lambda fraction: queue.put((folder.name, fraction)) if queue else None)
-    except InputError as error:
-        mark_failed(folder, "; ".join(str(error).splitlines()))
-        sys.exit(1)
     except Exception as error:
         traceback.print_exc()
-        mark_failed(folder, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", traceback.format_exc())
+        bad_input = InputError.behind(error)
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        mark_failed(folder, "; ".join(str(bad_input).splitlines()) if bad_input else reason, traceback.format_exc())
         sys.exit(1)
     except SystemExit as error:  # a config that the command line refuses; it has written why to the log
         if error.code:
@@ -201,7 +200,7 @@ def _output_to(path: Path) -> Iterator[None]:
 
 
 def _last_error(log: Path) -> str:
+    """What the command line's parser said last, in one line."""
     sys.stderr.flush()
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
-    return (errors or lines or ["the process ended without a word"])[-1][:300]
+    said = " ".join(log.read_text(errors="replace").split())
+    return said[max(0, said.rfind(" error: ")) :].removeprefix(" error: ")[:300] or "the process ended without a word"

@@ -14,6 +14,10 @@ from benchmarks.tables import load_scores, read_plan
 from datamodules.readers import write_atomically, write_text_atomically
 
 GALLERY_ROWS = 4
+MARKS = {
+    "flierprops": {"markersize": 2},
+    "meanprops": {"marker": "o", "markersize": 4, "markerfacecolor": "tab:orange", "markeredgecolor": "none"},
+}
 
 
 def write_figures(out: Path) -> None:
@@ -46,10 +50,7 @@ def box_plot(scores, settings: dict[str, Any]) -> str:
     )
     for axis, metric in zip(axes[0], metrics, strict=True):
         values = [scores.loc[scores["row"] == row, metric].replace([np.inf], np.nan).dropna() for row in rows]
-        axis.boxplot(
-            values, orientation="horizontal", tick_labels=rows, widths=0.6, showmeans=True,
-            flierprops={"markersize": 2}, meanprops={"marker": "o", "markersize": 4, "markerfacecolor": "tab:orange", "markeredgecolor": "none"},
-        )  # fmt: skip
+        axis.boxplot(values, orientation="horizontal", tick_labels=rows, widths=0.6, showmeans=True, **MARKS)
         axis.invert_yaxis()
         axis.set_xlabel(metric)
         axis.spines[["top", "right"]].set_visible(False)

@@ -15,6 +15,13 @@ class InputError(ValueError):
         super().__init__("\n".join(faults))
 
     @classmethod
+    def behind(cls, error: BaseException | None) -> "InputError | None":
+        """The InputError that ``error`` is or was raised from, if any; jsonargparse wraps those of constructors."""
+        while error is not None and not isinstance(error, cls):
+            error = error.__cause__
+        return error
+
+    @classmethod
     def raise_for(cls, faults: Iterable[str]) -> None:
         """Raise one error for all ``faults``; do nothing if there are none."""
         faults = list(faults)

@@ -97,6 +97,9 @@ def _bad_splits(rows: pd.DataFrame, name: str):
     for patient, splits in rows[filled].groupby("patient")["split"].unique().items():
         if len(splits) > 1:
             yield f"{name}: patient '{patient}' is in the splits {' and '.join(sorted(splits))}; keep it in one"
+    for split, labels in rows[filled].groupby("split")["label"].unique().items():
+        for label in sorted(set(rows["label"]) - set(labels)):
+            yield f"{name}: split '{split}' has no image with the label '{label}'; move a patient of it there"
 
 
 def _bad_paths(manifest: Manifest):

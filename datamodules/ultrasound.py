@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from datamodules.batch import Batch, Task
@@ -137,6 +138,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
         self.num_workers, self.drop_last, self.cache_dir = num_workers, drop_last, cache_dir
         self.rows: pd.DataFrame | None = None
         self.cache: ImageCache | None = None
+        self._is_split = False
 
     @abstractmethod
     def load(self) -> tuple[pd.DataFrame, ImageCache]:
@@ -148,28 +150,35 @@ class UltrasoundDataModule(pl.LightningDataModule):
 
     def prepare_data(self) -> None:
         """Check everything and fill the cache, once a machine, before anything of the run is written."""
-        self._load()
+        predicting = self.trainer is not None and self.trainer.state.fn == TrainerFn.PREDICTING
+        self.setup("predict" if predicting else "")
 
     def setup(self, stage: str) -> None:
         self._load()
-        if stage == "fit":
-            self._need("train", "it is what training runs on")
-        if stage == "test":
-            self._need("test", "it is what is tested")
+        if stage == "predict":  # takes every image: no split, no targets
+            return
+        if stage and "target" not in self.cache:
+            raise InputError(f"{self.task.name}: this data has no targets; use it with 'predict', or add them")
+        self._split()
+        for needed_by, split in (("fit", "train"), ("test", "test")):
+            if stage == needed_by and not (self.rows["split"] == split).any():
+                raise InputError(f"split '{split}' is empty; give it a fraction or mark rows of the manifest with it")
 
     def _load(self) -> None:
-        if self.rows is not None:
+        if self.rows is None:
+            rows, self.cache = self.load()
+            self._check_labels(rows)
+            self.rows = rows.reset_index(drop=True).rename_axis("index").reset_index()
+
+    def _split(self) -> None:
+        if self._is_split:
             return
-        rows, cache = self.load()
-        rows = rows.reset_index(drop=True)
-        rows["index"] = rows.index
-        if (rows["split"] == "").all():
-            rows["split"] = split_patients(rows, self.fractions, self.fold, self.split_seed)
+        if (self.rows["split"] == "").all():
+            self.rows["split"] = split_patients(self.rows, self.fractions, self.fold, self.split_seed)
         else:
             check_fold(self.fold, 1)
-            check_not_empty(rows["split"], [name for name in SPLITS if name != "val"])
-        self._check_labels(rows)
-        self.rows, self.cache = rows, cache
+            check_not_empty(self.rows["split"], [name for name in SPLITS if name != "val"])
+        self._is_split = True
 
     @property
     def folds(self) -> int:
@@ -179,6 +188,8 @@ class UltrasoundDataModule(pl.LightningDataModule):
     def dataset(self, split: str) -> UltrasoundDataset:
         """The samples of ``split``: "train", "val" or "test", or "all" of them."""
         self._load()
+        if split != "all":
+            self._split()
         rows = self.rows if split == "all" else self.rows[self.rows["split"] == split]
         augment = None
         if split == "train" and self.augmentation is not None:
@@ -203,6 +214,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
     def splits(self) -> pd.DataFrame:
         """``id, patient, label, split`` of every image: what a paper should publish."""
         self._load()
+        self._split()
         return self.rows[["id", "patient", "label", "split"]]
 
     def _loader(self, dataset: UltrasoundDataset, sampler: Sampler | None = None, drop_last: bool = False):
@@ -221,12 +233,6 @@ class UltrasoundDataModule(pl.LightningDataModule):
             collate_fn=_collate,
             generator=torch.Generator().manual_seed(self.seed),
         )
-
-    def _need(self, split: str, why: str) -> None:
-        if "target" not in self.cache:
-            raise InputError(f"{self.task.name}: this data has no targets; use it with 'predict', or add them")
-        if not (self.rows["split"] == split).any():
-            raise InputError(f"split '{split}' is empty: {why}; give it a fraction or mark rows with it")
 
     def _check_labels(self, rows: pd.DataFrame) -> None:
         unknown = sorted(set(rows["label"]) - {"", *CLASSES})

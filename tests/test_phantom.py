@@ -77,7 +77,8 @@ def test_lateral_width_grows_with_f_number_and_away_from_the_focus():
     at = [width_of_point(PLAIN, depth) for depth in (4.0, 12.0, 20.0, 28.0, 36.0)]
     assert at[0] > at[1] > at[2] < at[3] < at[4]
     expected = float(PLAIN.lateral_sigma(torch.tensor(20.0))) * 2.355
-    assert widths and width_of_point(PLAIN, 20.0) == pytest.approx(expected, rel=0.1)
+    assert widths
+    assert width_of_point(PLAIN, 20.0) == pytest.approx(expected, rel=0.1)
 
 
 def test_axial_resolution_follows_the_bandwidth():

@@ -27,8 +27,8 @@ def datasets(draw):
 def test_no_patient_is_on_two_sides(data, fold, seed):
     try:
         split = split_patients(data, THREE, fold, seed)
-    except InputError as error:
-        assert "is empty" in str(error)  # too few patients for three splits
+    except InputError:  # too few patients for three splits
+        assert data["patient"].nunique() < 20
         return
     assert (data.assign(split=split).groupby("patient")["split"].nunique() == 1).all()
     assert set(split) == {"train", "val", "test"}
@@ -47,7 +47,9 @@ def test_tens_of_patients_split_exactly_5_2_3_in_every_class(benign, malignant, 
             counts = split[data["label"] == label].value_counts()
             assert (counts["train"], counts["val"], counts["test"]) == (5 * tens, 2 * tens, 3 * tens)
         tests.append(set(data["patient"][split == "test"]))
-    assert not (tests[0] & tests[1] or tests[0] & tests[2] or tests[1] & tests[2])
+    assert not (tests[0] & tests[1])
+    assert not (tests[0] & tests[2])
+    assert not (tests[1] & tests[2])
 
 
 def test_a_seed_decides_the_split_and_the_order_of_rows_does_not():

@@ -1,0 +1,256 @@
+"""The runner and what it writes: cells, resume, failures, tables, figures, report."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from benchmarks.__main__ import main
+from benchmarks.baselines import Identity, MeanTarget
+from benchmarks.plan import merge, read_suite
+from benchmarks.statistics import best, over_runs
+from benchmarks.tables import make_tables, read_plan
+from datamodules import InputError
+from tests import tiny
+from tests.conftest import ROOT
+
+SUITE = {
+    "title": "Tiny",
+    "tables": {
+        "elasticity": {
+            "title": "B-mode to Young's modulus",
+            "metrics": ["MAE", "ME", "SSIM"],
+            "groups": ["benign", "malignant"],
+            "folds": [0, 1],
+            "paper": {"paper": "sswe", "table": "text"},
+            "data": {
+                "patients": 12,
+                "size": [32, 32],
+                "batch_size": 4,
+                "augmentation": None,
+                "fractions": [0.5, 0.2, 0.3],
+            },
+            "trainer": {"max_epochs": 1, "accelerator": "cpu", "limit_val_batches": 0},
+            "rows": {
+                "U-Net": {"config": "sswe.yaml", "model": {"width": 4}, "paper_method": "U-Net with augmentation"},
+                "broken": {"config": "sswe.yaml", "model": {"variant": "no such variant"}},
+                "bad fold": {"config": "sswe.yaml", "data": {"fractions": [0.2, 0.2, 0.2]}},
+            },
+        }
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory, cache):
+    """One run of a suite in which two of three rows fail."""
+    folder = tmp_path_factory.mktemp("bench")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(SUITE, sort_keys=False))
+    command = [sys.executable, "-m", "benchmarks", "run", str(folder / "tiny.yaml"), "--out", str(folder / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    return folder, command, done
+
+
+def cells(out) -> dict[tuple[str, int], dict]:
+    return {(cell["row"], cell["fold"]): out / "cells" / cell["hash"] for cell in read_plan(out)["cells"]}
+
+
+def test_a_failed_cell_does_not_stop_the_others_and_is_said(results):
+    folder, _, done = results
+    out = folder / "out"
+    assert done.returncode == 1
+    assert "10 cells, 4 failed" in done.stdout
+    found = cells(out)
+    assert {key for key, cell in found.items() if (cell / "done.json").is_file()} == {
+        (row, fold) for row in ("identity", "mean", "U-Net") for fold in (0, 1)
+    }
+    assert "no such variant" in json.loads((found["broken", 0] / "failed.json").read_text())["reason"]
+    assert "add up to 1" in json.loads((found["bad fold", 1] / "failed.json").read_text())["reason"]
+    table = (out / "tables" / "elasticity.md").read_text()
+    assert "FAILED: broken, fold 0, seed 0" in table
+    assert "failed: " in table.split("| bad fold |")[1].split("\n")[0]
+
+
+def test_a_cell_holds_what_is_needed_to_trust_it(results):
+    cell = cells(results[0] / "out")["U-Net", 1]
+    scores = pd.read_csv(cell / "scores.csv")
+    assert {"id", "patient", "organ", "device", "label", "fold", "seed", "MAE"} <= set(scores)
+    assert (scores["fold"] == 1).all()
+    splits = pd.read_csv(cell / "splits.csv")
+    assert set(scores["id"]) == set(splits["id"][splits["split"] == "test"])
+    assert yaml.safe_load((cell / "config.yaml").read_text())["data"]["init_args"]["fold"] == 1
+    assert json.loads((cell / "timings.json").read_text())["parameters"] > 1000
+    assert {"torch", "device", "date"} <= set(json.loads((cell / "environment.json").read_text()))
+    assert (cell / "checkpoints" / "last.ckpt").is_file()
+    assert len(list((cell / "samples").glob("*.png"))) == min(6, len(scores))
+
+
+def test_a_second_run_skips_what_is_done_and_retries_failures_when_told(results):
+    folder, command, _ = results
+    before = {path: path.stat().st_mtime_ns for path in (folder / "out").glob("cells/*/done.json")}
+    again = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert "10 of 10 cells are finished already" in again.stdout
+    assert again.returncode == 1
+    fixed = json.loads(json.dumps(SUITE))
+    failed = cells(folder / "out")["broken", 0] / "failed.json"
+    stamp = failed.stat().st_mtime_ns
+    retried = subprocess.run([*command, "--retry-failed"], capture_output=True, text=True, cwd=ROOT)
+    assert "broken, fold 0, seed 0: FAILED" in retried.stdout
+    assert failed.stat().st_mtime_ns > stamp
+    assert before == {path: path.stat().st_mtime_ns for path in (folder / "out").glob("cells/*/done.json")}
+    assert fixed == SUITE
+
+
+def test_tables_are_means_and_spreads_of_the_scores(results):
+    out = results[0] / "out"
+    (table,) = make_tables(out)
+    found = cells(out)
+    folds = [pd.read_csv(found["U-Net", fold] / "scores.csv") for fold in (0, 1)]
+    row = table.cells.set_index(["row", "metric", "group"]).loc["U-Net", "MAE", "overall"]
+    means = [fold["MAE"].mean() for fold in folds]
+    assert row["mean"] == pytest.approx(np.mean(means))
+    assert row["std_runs"] == pytest.approx(np.std(means, ddof=1))
+    assert row["std_images"] == pytest.approx(np.mean([fold["MAE"].std() for fold in folds]))
+    assert (row["paper"], row["paper_spread"]) == (4.5, 0.96)
+    benign = table.cells.set_index(["row", "metric", "group"]).loc["U-Net", "MAE", "benign"]
+    assert benign["mean"] == pytest.approx(np.mean([fold.loc[fold["label"] == 0, "MAE"].mean() for fold in folds]))
+    best_rows = table.cells[
+        (table.cells["metric"] == "MAE") & (table.cells["group"] == "overall") & table.cells["best"]
+    ]
+    means = table.cells[(table.cells["metric"] == "MAE") & (table.cells["group"] == "overall")].set_index("row")["mean"]
+    assert best_rows["row"].tolist() == [means.idxmin()]
+
+
+def test_tables_say_what_they_were_measured_on(results):
+    out = results[0] / "out"
+    markdown, latex = ((out / "tables" / f"elasticity.{ending}").read_text() for ending in ("md", "tex"))
+    for text in (markdown, latex):
+        assert "simulated phantoms (not the papers' data)" in text
+        assert "No LPIPS and FID: no pretrained weights were named" in text
+    assert "| identity |" in markdown
+    assert "| mean |" in markdown
+    assert "**" in markdown
+    assert "4.50 ± 0.96" in markdown
+    assert "\\toprule" in latex
+    assert "\\textbf" in latex
+    assert len(pd.read_csv(out / "tables" / "elasticity.csv")) == 5 * 3 * 3
+
+
+def test_the_report_is_one_file_without_network(results):
+    out = results[0] / "out"
+    page = (out / "report.html").read_text()
+    assert "U-Net" in page
+    assert "<svg" in page
+    assert "data:image/png;base64," in page
+    for outside in ('src="http', 'href="http', "@import", "<link"):
+        assert outside not in page
+
+
+def test_tables_and_report_are_remade_from_disk(results, capsys):
+    out = results[0] / "out"
+    before = (out / "tables" / "elasticity.md").read_text()
+    (out / "tables" / "elasticity.md").unlink()
+    assert main(["tables", str(out)]) == 0
+    assert (out / "tables" / "elasticity.md").read_text() == before
+    (out / "report.html").unlink()
+    assert main(["report", str(out)]) == 0
+    assert (out / "report.html").is_file()
+    assert "not the papers' data" in capsys.readouterr().out
+
+
+def test_two_processes_on_one_folder_share_the_work(tmp_path):
+    suite = json.loads(json.dumps(SUITE))
+    rows = suite["tables"]["elasticity"]["rows"]
+    suite["tables"]["elasticity"]["rows"] = {"U-Net": rows["U-Net"]}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
+    command = [sys.executable, "-m", "benchmarks", "run", str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "out")]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(2)]
+    outputs = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    for cell in cells(tmp_path / "out").values():
+        assert (cell / "log.txt").read_text().count("Seed set to") <= 1
+        assert not (cell / "failed.json").exists()
+    tables = [output.split("###")[1].split("tables:")[0] for output in outputs]
+    assert tables[0] == tables[1]
+
+
+def test_a_cells_name_is_a_hash_of_all_that_determines_it(tmp_path):
+    def hashes(suite) -> list[str]:
+        (tmp_path / "s.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
+        return [cell.hash for cell in read_suite(str(tmp_path / "s.yaml")).cells]
+
+    first = hashes(SUITE)
+    assert first == hashes(SUITE)
+    assert len(set(first)) == len(first) == 10
+    changed = merge(SUITE, {"tables": {"elasticity": {"rows": {"U-Net": {"model": {"width": 8}}}}}})
+    assert sum(a != b for a, b in zip(first, hashes(changed), strict=True)) == 2
+    renamed = merge(SUITE, {"title": "Other", "tables": {"elasticity": {"title": "Other"}}})
+    assert hashes(renamed) == first
+
+
+@pytest.mark.parametrize("name", ["quick", "paper"])
+def test_shipped_suites_resolve(name):
+    suite = read_suite(name)
+    assert {"translation", "elasticity"} <= set(suite.tables)
+    assert len(suite.cells) == len({cell.hash for cell in suite.cells})
+    for cell in suite.cells:
+        assert {"class_path", "init_args"} <= set(cell.config["data"])
+        assert cell.config["data"]["init_args"]["fold"] == cell.fold
+    if name == "paper":
+        trained = [cell for cell in suite.cells if not cell.trivial]
+        assert {cell.config["trainer"]["max_epochs"] for cell in trained} == {200, 2100}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nosuch"], "suite 'nosuch': no such suite; use one of paper, quick"),
+        (["run", "quick", "--jobs", "0"], "--jobs 0"),
+        (["tables", "/nowhere"], "/nowhere/plan.json: no such file"),
+    ],
+)
+def test_bad_arguments_end_with_status_2(arguments, message, capsys):
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_bad_suites_are_refused(tmp_path):
+    for change, message in (
+        ({"folders": []}, "unknown key 'folders'"),
+        ({"metrics": []}, "has no 'metrics'"),
+        ({"rows": {"a": {"config": "no.yaml"}}}, "config 'no.yaml' does not exist"),
+    ):
+        table = SUITE["tables"]["elasticity"] | change
+        (tmp_path / "s.yaml").write_text(yaml.safe_dump({"tables": {"t": table}}))
+        with pytest.raises(InputError, match=message):
+            read_suite(str(tmp_path / "s.yaml"))
+
+
+def test_statistics():
+    scores = pd.DataFrame({"fold": [0, 0, 1, 1], "seed": 0, "SSIM": [0.1, 0.3, 0.5, 0.9]})
+    mean, spread, images, runs = over_runs(scores, "SSIM")
+    assert (mean, runs) == (pytest.approx(0.45), 2)
+    assert spread == pytest.approx(np.std([0.2, 0.7], ddof=1))
+    assert images == pytest.approx((np.std([0.1, 0.3], ddof=1) + np.std([0.5, 0.9], ddof=1)) / 2)
+    values = {"a": 1.0, "b": -0.5, "c": float("nan")}
+    assert (best(values, True), best(values, False), best(values, None)) == ({"a"}, {"b"}, {"b"})
+
+
+def test_trivial_rows_are_what_they_say(tmp_path):
+    data = tiny.data("swe", patients=20)
+    mean = MeanTarget(in_channels=1, out_channels=1)
+    mean.learn(data)
+    train = data.dataset("train")
+    samples = [train[index] for index in range(len(train))]
+    target, valid = (np.stack([sample[name].numpy() for sample in samples]) for name in ("target", "valid"))
+    seen = valid.any(0)
+    expected = (target * valid).sum(0)[seen] / valid.sum(0)[seen]
+    assert np.allclose(mean(samples[0]["source"][None])[0].numpy()[seen], expected, atol=1e-6)
+    import torch
+
+    source = torch.rand(2, 1, 4, 4)
+    assert torch.equal(Identity(in_channels=1, out_channels=3)(source), source.expand(2, 3, 4, 4))
