@@ -1,4 +1,4 @@
-"""``python -m benchmarks run | tables | report``."""
+"""``python -m benchmarks run | tables | report | speed``."""
 
 import argparse
 import sys
@@ -35,6 +35,9 @@ def _parser() -> argparse.ArgumentParser:
         remake = commands.add_parser(name, help=f"{words} of a results folder")
         remake.add_argument("out", type=Path, metavar="DIR")
         remake.set_defaults(command=command)
+    speed = commands.add_parser("speed", help="cost of every method's step, and the phantom's speed")
+    speed.add_argument("--out", type=Path, help="also write speed.csv and phantom.csv to this folder")
+    speed.set_defaults(command=_speed)
     return parser
 
 
@@ -70,6 +73,24 @@ def _report(options: argparse.Namespace) -> int:
     page = write_report(options.out)
     _tables(options)
     print(f"figures: {options.out / 'figures'}\nreport: {page}\ncells: {options.out / 'cells'}")
+    return 0
+
+
+def _speed(options: argparse.Namespace) -> int:
+    import torch
+
+    from benchmarks.cell import environment
+    from benchmarks.speed import method_speed, phantom_speed
+    from datamodules.readers import write_text_atomically
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_flush_denormal(True)
+    tables = {"phantom": phantom_speed(device), "speed": method_speed(device)}
+    for name, table in tables.items():
+        print(table.to_string(index=False), end="\n\n")
+        if options.out is not None:
+            write_text_atomically(options.out / f"{name}.csv", table.to_csv(index=False))
+    print(", ".join(f"{key}: {value}" for key, value in environment().items()))
     return 0
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, default_collate
 
 from datamodules.batch import Batch, Task
 from datamodules.cache import ImageCache, available_cpus
@@ -80,22 +80,22 @@ def _to_tensor(name: str, array: np.ndarray) -> torch.Tensor:
     return tensor.bool() if name in MASKS else tensor
 
 
-class SeededSampler(Sampler):
-    """Yields ``(index, seed)``, in an order and with seeds that follow from the run's seed and the epoch alone."""
+class SeededSampler(DistributedSampler):
+    """Yields ``(index, seed)``, in an order and with seeds that follow from the run's seed and the epoch alone.
 
-    def __init__(self, length: int, seed: int) -> None:
-        self.length, self.seed, self.epoch = length, seed, 0
+    Of several processes each takes every ``replicas``-th pair. It is a DistributedSampler so that Lightning tells it
+    the epoch and does not wrap it in a sampler of its own.
+    """
 
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.length
+    def __init__(self, length: int, seed: int, replicas: int = 1, rank: int = 0) -> None:
+        super().__init__(range(length), replicas, rank, seed=seed)
+        self.length = length
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         rng = np.random.default_rng([self.seed, self.epoch])
         seeds = rng.integers(0, 2**31, self.length)
-        for index in rng.permutation(self.length):
+        order = np.resize(rng.permutation(self.length), self.total_size)  # repeats a few so that all get as many
+        for index in order[self.rank :: self.num_replicas]:
             yield int(index), int(seeds[index])
 
 
@@ -199,7 +199,8 @@ class UltrasoundDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         dataset = self.dataset("train")
-        return self._loader(dataset, SeededSampler(len(dataset), self.seed), self.drop_last)
+        replicas, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer is not None else (1, 0)
+        return self._loader(dataset, SeededSampler(len(dataset), self.seed, replicas, rank), self.drop_last)
 
     def val_dataloader(self) -> DataLoader | list:
         dataset = self.dataset("val")

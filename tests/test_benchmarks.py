@@ -240,6 +240,19 @@ def test_statistics():
     assert (best(values, True), best(values, False), best(values, None)) == ({"a"}, {"b"}, {"b"})
 
 
+def test_speed_covers_every_method(monkeypatch, capsys):
+    from benchmarks import speed
+    from zoo import METHODS
+
+    assert set(speed.SIZES) == set(METHODS)
+    monkeypatch.setattr(speed, "SIZES", {"pix2pix": ("elastography", (256, 256), 1), "sswe": ("swe", (16, 16), 2)})
+    monkeypatch.setattr(speed, "METHODS", {"sswe": METHODS["sswe"]})
+    table = speed.method_speed("cpu")
+    assert table["variant"].tolist() == list(speed.VARIANTS)
+    assert (table["parameters"] == 102_273).all()
+    assert (table[["step_ms", "inference_ms", "ratio"]] > 0).all(axis=None)
+
+
 def test_trivial_rows_are_what_they_say(tmp_path):
     data = tiny.data("swe", patients=20)
     mean = MeanTarget(in_channels=1, out_channels=1)

@@ -147,6 +147,17 @@ def test_a_checkpoint_with_code_in_it_is_refused(tmp_path):
     assert not (tmp_path / "owned").exists()
 
 
+def test_two_processes_train_and_score_every_image_once(tmp_path):
+    more = ["--trainer.devices=2", "--trainer.strategy=ddp_find_unused_parameters_true", "--trainer.max_epochs=1"]
+    command = [sys.executable, "-m", "zoo", *tiny.command("pix2pix", tmp_path, *more)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=240)
+    assert done.returncode == 0, done.stderr
+    scores = pd.read_csv(tmp_path / "lightning_logs" / "version_0" / "scores_val.csv")
+    alone = tiny.data("elastography")
+    alone.prepare_data()
+    assert sorted(scores["id"]) == sorted(alone.rows["id"][alone.rows["split"] == "val"])
+
+
 def test_heavy_packages_are_imported_where_they_are_used():
     heavy = ("wandb", "lpips", "albumentations", "pydicom", "timm", "sklearn")
     code = f"import sys, zoo.cli; print([name for name in {heavy} if name in sys.modules])"

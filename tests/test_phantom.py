@@ -225,18 +225,18 @@ def test_unpaired_training_draws_targets_anew_and_from_its_own_split():
 
 def test_the_command_writes_pictures_that_read_back(tmp_path, capsys):
     out = tmp_path / "set"
-    arguments = ["--out", str(out), "--patients", "12", "--task", "swe", "--size", "32", "32"]
+    arguments = ["--out", str(out), "--patients", "24", "--task", "swe", "--size", "32", "32"]
     assert write_phantoms(arguments) == 0
     assert capsys.readouterr().out.strip() == str(out / "manifest.csv")
     rows = pd.read_csv(out / "manifest.csv")
-    assert len(rows) == 12
+    assert len(rows) == 24
     assert set(rows["split"]) == {"train", "val", "test"}
     assert np.asarray(Image.open(out / rows["target"][0])).dtype == np.uint16
     from datamodules.phantom.simulate import YOUNGS_MODULUS
 
-    data = PairedFolderDataModule(out, target=YOUNGS_MODULUS, size=(32, 32), batch_size=12, cache_dir=tmp_path)
+    data = PairedFolderDataModule(out, target=YOUNGS_MODULUS, size=(32, 32), batch_size=24, cache_dir=tmp_path)
     read = next(iter(data.predict_dataloader()))
-    made = next(iter(PhantomDataModule("swe", patients=12, size=(32, 32), batch_size=12).predict_dataloader()))
+    made = next(iter(PhantomDataModule("swe", patients=24, size=(32, 32), batch_size=24).predict_dataloader()))
     assert torch.allclose(read["target"], made["target"], atol=1e-4)
     assert torch.allclose(read["source"], made["source"], atol=0.6 / 127.5)
     assert torch.equal(read["valid"], made["valid"])

@@ -106,6 +106,13 @@ def test_the_sampler_gives_every_epoch_a_new_order_and_new_seeds():
     assert list(sampler) == epochs[1]
 
 
+def test_several_processes_share_an_epoch():
+    whole = list(SeededSampler(21, seed=3))
+    parts = [list(SeededSampler(21, 3, replicas=2, rank=rank)) for rank in (0, 1)]
+    assert [len(part) for part in parts] == [11, 11]
+    assert set(whole) == set(parts[0]) | set(parts[1])
+
+
 def test_batches_do_not_depend_on_the_number_of_workers():
     """albumentations on its own repeats one stream in every worker and every epoch."""
     batches = []

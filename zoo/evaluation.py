@@ -111,9 +111,9 @@ class Evaluation(Callback):
         fid = float(self.fid.compute()) if self.fid is not None else None
         if fid is not None:
             pl_module.log(f"{stage}/FID", fid, rank_zero_only=True)
+        folder = self._folder(trainer)
         if not trainer.is_global_zero:
             return
-        folder = self._folder(trainer)
         _write_scores(folder / f"scores_{stage}.csv", rows, _run_facts(trainer))
         if fid is not None:
             write_text_atomically(folder / f"scores_{stage}_set.csv", f"FID,images\n{fid},{len(rows)}\n")
@@ -121,6 +121,7 @@ class Evaluation(Callback):
             _log_picture(trainer, folder, f"{stage}/translations", np.concatenate(self.panels))
 
     def _folder(self, trainer: pl.Trainer) -> Path:
+        """Asked by every process: the trainer's ``log_dir`` is a broadcast."""
         return Path(self.out_dir or trainer.log_dir or trainer.default_root_dir)
 
 

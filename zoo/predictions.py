@@ -33,6 +33,8 @@ class PredictionWriter(BasePredictionWriter):
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.written = []
+        log_dir = trainer.log_dir  # a broadcast: asked once, by every process
+        self.folder = Path(self.out_dir or Path(log_dir or trainer.default_root_dir) / "predictions")
 
     def write_on_batch_end(
         self,
@@ -46,7 +48,7 @@ class PredictionWriter(BasePredictionWriter):
     ) -> None:
         for image_id, image in zip(batch["id"], prediction.float().cpu(), strict=True):
             file = f"{safe_name(image_id)}.{self.format}"
-            write_image(self._folder(trainer) / file, image.permute(1, 2, 0).numpy(), self.task.target)
+            write_image(self.folder / file, image.permute(1, 2, 0).numpy(), self.task.target)
             signal = self.task.target
             self.written.append(
                 {"id": image_id, "file": file, "unit": signal.unit, "low": signal.low, "high": signal.high}
@@ -54,7 +56,4 @@ class PredictionWriter(BasePredictionWriter):
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         name = "predictions.csv" if trainer.world_size == 1 else f"predictions_{trainer.global_rank}.csv"
-        write_text_atomically(self._folder(trainer) / name, pd.DataFrame(self.written).to_csv(index=False))
-
-    def _folder(self, trainer: pl.Trainer) -> Path:
-        return Path(self.out_dir or Path(trainer.log_dir or trainer.default_root_dir) / "predictions")
+        write_text_atomically(self.folder / name, pd.DataFrame(self.written).to_csv(index=False))

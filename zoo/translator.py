@@ -63,7 +63,7 @@ class Translator(pl.LightningModule):
     def report(self, losses: dict[str, Tensor], batch: Batch) -> None:
         """Log every term as ``loss/<name>`` and stop the run at the first that is not finite."""
         values = {f"loss/{name}": value.detach().float() for name, value in losses.items()}
-        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch["id"]))
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch["id"]), sync_dist=True)
         self._stop_if_pending_is_bad()
         # Looked at one step later, when the device has long computed it: looking at once would make it wait.
         finite = torch.stack(list(values.values())).isfinite().all()
@@ -101,7 +101,7 @@ class Translator(pl.LightningModule):
     @property
     def fused(self) -> bool:
         """Whether optimizers may be fused: a fused one unscales fp16 gradients itself, too late for clipping."""
-        return self.gradient_clip_val is None or self.trainer.precision != "16-mixed"
+        return self.gradient_clip_val is None or self._trainer is None or self.trainer.precision != "16-mixed"
 
     def setup(self, stage: str) -> None:
         if self.channels_last:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from datamodules.batch import Signal
 from datamodules.cache import open_or_build, with_progress
@@ -60,10 +61,17 @@ def write_phantoms(options: argparse.Namespace) -> Path:
     rows = phantom_rows(source, np.stack(facts))
     for side, ending in endings.items():
         rows[side] = [f"{side}/{name}{ending}" for name in names]
-    if options.patients >= 10 and options.task != "test_object":
-        rows["split"] = split_patients(rows)
+    rows["split"] = _split(rows)
     write_text_atomically(manifest, rows.to_csv(index=False))
     return manifest
+
+
+def _split(rows: pd.DataFrame) -> pd.Series | str:
+    """5:2:3 by patient, or none where the patients are too few to have each class in every split."""
+    if len(rows) < 10 or (rows["label"] == "").all():
+        return ""
+    split = split_patients(rows)
+    return split if (pd.crosstab(rows["label"], split) > 0).all(axis=None) else ""
 
 
 def _simulated(source: PhantomSource, device: str):

@@ -251,7 +251,11 @@ def _relative_distance(rng, lesion: Lesion, dz: np.ndarray, dx: np.ndarray) -> n
     orders = range(2, 4) if lesion.margin == "smooth" else range(2, 8)
     for order in orders:
         outline += (
-            lesion.roughness * rng.normal() / np.sqrt(len(orders)) * 1.4 * np.cos(order * angle + rng.uniform(0, 6.28))
+            lesion.roughness
+            * rng.normal()
+            / np.sqrt(order * len(orders))
+            * 2
+            * np.cos(order * angle + rng.uniform(0, 6.28))
         )
     if lesion.margin == "spiculated":
         for _ in range(rng.integers(7, 14)):
