@@ -69,8 +69,8 @@ def _run_marked(folder: Path, config: dict[str, Any], threads: int, queue: Any) 
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         mark_failed(folder, "; ".join(str(bad_input).splitlines()) if bad_input else reason, traceback.format_exc())
         sys.exit(1)
-    except SystemExit as error:  # a config that the command line refuses; it has written why to the log
-        if error.code:
+    except SystemExit as error:
+        if error.code == 2:  # a config that the command line refuses; it has written why to the log
             mark_failed(folder, _last_error(folder / "log.txt"))
         raise
 
@@ -111,7 +111,11 @@ def _test_trivial(folder: Path, config: dict[str, Any], progress: Progress):
 
 
 def _fit_and_test(folder: Path, config: dict[str, Any], progress: Progress):
-    extra = {"trainer": _quiet(folder), "checkpoint": {"dirpath": str(folder / "checkpoints")}}
+    extra = {
+        "trainer": _quiet(folder),
+        "checkpoint": {"save_top_k": 0, "monitor": None},  # the last epoch is what is tested
+        "last_checkpoint": {"dirpath": str(folder / "checkpoints")},
+    }
     extra["trainer"]["logger"] = {
         "class_path": "CSVLogger",
         "init_args": {"save_dir": str(folder), "name": "", "version": "logs"},

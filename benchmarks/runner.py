@@ -155,7 +155,7 @@ class Display:
         self.cells = {cell.hash: cell for cell in cells}
         self.fraction = {cell.hash: 0.0 for cell in waiting}
         self.done = len(cells) - len(waiting)
-        self.began = time.monotonic()
+        self.training_since: float | None = None
         self.bar = None
         if sys.stdout.isatty():
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -180,6 +180,8 @@ class Display:
             self.bar.stop()
 
     def started(self, cell: Cell) -> None:
+        if self.training_since is None and not cell.trivial:
+            self.training_since = time.monotonic()
         if self.bar is not None:
             number = min(self.done + 1, len(self.cells))
             self.bar.update(self.task, description=cell.name, number=number)
@@ -207,10 +209,12 @@ class Display:
         return sum(costs[key] * fraction for key, fraction in self.fraction.items()) / total if total else 1.0
 
     def time_left(self) -> str:
-        part, spent = self._part(), time.monotonic() - self.began
-        if part >= 1:
+        """From the pace of training; the other cells, and the simulation in the first, would mislead."""
+        trained = [fraction for key, fraction in self.fraction.items() if not self.cells[key].trivial]
+        done = sum(trained)
+        if all(fraction >= 1 for fraction in self.fraction.values()):
             return "all done"
-        if part < 0.02:
+        if self.training_since is None or done < 0.05:
             return "time left: not known yet"
-        seconds = spent / part - spent
+        seconds = (time.monotonic() - self.training_since) / done * (len(trained) - done)
         return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"

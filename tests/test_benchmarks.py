@@ -1,8 +1,11 @@
 """The runner and what it writes: cells, resume, failures, tables, figures, report."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -176,6 +179,25 @@ def test_two_processes_on_one_folder_share_the_work(tmp_path):
         assert not (cell / "failed.json").exists()
     tables = [output.split("###")[1].split("tables:")[0] for output in outputs]
     assert tables[0] == tables[1]
+
+
+def test_ctrl_c_leaves_a_state_that_the_same_command_continues(tmp_path):
+    suite = merge(SUITE, {"tables": {"elasticity": {"folds": [0], "trainer": {"max_epochs": 150}}}})
+    suite["tables"]["elasticity"]["rows"].pop("broken")
+    suite["tables"]["elasticity"]["rows"].pop("bad fold")
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
+    command = [sys.executable, "-m", "benchmarks", "run", str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("out/cells/*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    trained = cells(tmp_path / "out")["U-Net", 0]
+    assert not (trained / "done.json").exists()
+    assert not (trained / "failed.json").exists()
+    assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode == 0
+    assert "Restored all states" in (trained / "log.txt").read_text()
 
 
 def test_a_cells_name_is_a_hash_of_all_that_determines_it(tmp_path):

@@ -49,6 +49,7 @@ def test_its_config_trains_validates_tests_and_predicts(name, tmp_path):
     losses = pd.read_csv(run / "metrics.csv").filter(like="loss/").dropna()
     assert len(losses) == 2
     assert len(list((run / "checkpoints").glob("epoch=*.ckpt"))) == 1, "the best checkpoint"
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 1
     checkpoint = f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"
     for number, subcommand in enumerate(("validate", "test", "predict"), start=1):
         assert main([subcommand, *tiny.command(name, tmp_path)[1:], checkpoint]) == 0
@@ -76,6 +77,14 @@ def test_two_and_two_epochs_equal_four(name, tmp_path):
     rates = [[o["param_groups"][0]["lr"] for o in state["optimizer_states"]] for state in (whole, parts)]
     assert rates[0] == rates[1]
     assert torch.equal(whole["random_state"]["cpu"], parts["random_state"]["cpu"])
+
+
+def test_the_last_checkpoint_is_of_the_last_epoch_also_when_it_was_not_the_best(tmp_path):
+    """A rate of zero gives every epoch the same score, so only the first is the best."""
+    main(tiny.command("sswe", tmp_path, "--trainer.max_epochs=3", "--model.lr=0.0", "--data.augmentation=null"))
+    folder = run_folder(tmp_path) / "checkpoints"
+    assert [path.name for path in folder.glob("epoch=*.ckpt")] == ["epoch=0-step=3.ckpt"]
+    assert torch.load(folder / "last.ckpt", weights_only=True)["epoch"] == 2
 
 
 @methods

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from pathlib import Path
 
 import torch
 from pytorch_lightning import LightningDataModule
@@ -15,6 +16,19 @@ from datamodules.errors import InputError
 from zoo.evaluation import Evaluation
 from zoo.predictions import PredictionWriter
 from zoo.translator import Translator
+
+
+class LastCheckpoint(ModelCheckpoint):
+    """``last.ckpt`` after every epoch, when its schedules have been stepped, so that a resumed run continues exactly.
+
+    ModelCheckpoint's own ``save_last`` writes it only in epochs that are among the best.
+
+    Args:
+        dirpath: where to write; by default ``checkpoints`` in the logger's folder.
+    """
+
+    def __init__(self, dirpath: Path | None = None) -> None:
+        super().__init__(dirpath, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
 
 
 class SonozooCLI(LightningCLI):
@@ -37,8 +51,8 @@ class SonozooCLI(LightningCLI):
         parser.add_lightning_class_args(Evaluation, "evaluation")
         parser.add_lightning_class_args(PredictionWriter, "predictions")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        # Written once an epoch, when its schedules have been stepped, so that a resumed run continues exactly.
-        parser.set_defaults({"checkpoint.save_last": True, "checkpoint.save_on_train_epoch_end": True})
+        parser.set_defaults({"checkpoint.save_on_train_epoch_end": True})
+        parser.add_lightning_class_args(LastCheckpoint, "last_checkpoint")
         parser.link_arguments("data.task", "evaluation.task", apply_on="instantiate")
         parser.link_arguments("data.task", "predictions.task", apply_on="instantiate")
         for name, side in (("in_channels", "source"), ("out_channels", "target")):

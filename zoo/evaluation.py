@@ -58,10 +58,6 @@ class Evaluation(Callback):
         if self.fid is not None:
             self.fid.reset()
 
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        for metric in self.metrics.values():
-            metric.to(pl_module.device)
-
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._start()
 

@@ -47,12 +47,18 @@ class PredictionWriter(BasePredictionWriter):
         dataloader_idx: int,
     ) -> None:
         for image_id, image in zip(batch["id"], prediction.float().cpu(), strict=True):
-            file = f"{safe_name(image_id)}.{self.format}"
+            file = self._file_name(image_id)
             write_image(self.folder / file, image.permute(1, 2, 0).numpy(), self.task.target)
             signal = self.task.target
             self.written.append(
                 {"id": image_id, "file": file, "unit": signal.unit, "low": signal.low, "high": signal.high}
             )
+
+    def _file_name(self, image_id: str) -> str:
+        """The id as a file name; numbered where another id has become the same."""
+        name, taken = safe_name(image_id), {row["file"] for row in self.written}
+        candidates = (f"{name}{f'_{n}' if n else ''}.{self.format}" for n in range(len(taken) + 1))
+        return next(file for file in candidates if file not in taken)
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         name = "predictions.csv" if trainer.world_size == 1 else f"predictions_{trainer.global_rank}.csv"

@@ -39,6 +39,8 @@ class Translator(pl.LightningModule):
         self._pending: tuple[Tensor, int, list[str]] | None = None
         self._random_state: dict[str, Any] | None = None
 
+    needs_pairs = True  # an unpaired method says False
+
     @abstractmethod
     def forward(self, source: Tensor) -> Tensor: ...
 
@@ -102,6 +104,14 @@ class Translator(pl.LightningModule):
     def fused(self) -> bool:
         """Whether optimizers may be fused: a fused one unscales fp16 gradients itself, too late for clipping."""
         return self.gradient_clip_val is None or self._trainer is None or self.trainer.precision != "16-mixed"
+
+    def prepare_data(self) -> None:
+        task = getattr(self.trainer.datamodule, "task", None)
+        if self.needs_pairs and task is not None and not task.paired and self.trainer.training:
+            raise InputError(
+                f"{type(self).__name__} trains on registered pairs, and the task '{task.name}' has none; "
+                "choose an unpaired method or another --data.task"
+            )
 
     def setup(self, stage: str) -> None:
         if self.channels_last:
