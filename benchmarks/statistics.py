@@ -7,7 +7,7 @@ import pandas as pd
 def over_runs(scores: pd.DataFrame, metric: str) -> tuple[float, float, float, int]:
     """Mean over runs of the mean over images, its standard deviation over runs (n - 1; NaN for one run), the mean
     over runs of the standard deviation over images, and the number of runs. A run is a fold and a seed."""
-    runs = scores.groupby(["fold", "seed"])[metric]
+    runs = scores.dropna(subset=[metric]).groupby(["fold", "seed"])[metric]
     means = runs.mean()
     spread = float(means.std(ddof=1)) if len(means) > 1 else float("nan")
     return float(means.mean()), spread, float(runs.std(ddof=1).mean()), len(means)

@@ -36,7 +36,8 @@ class Table:
         columns: dict[str, dict[str, str]] = {}
         for cell in self.cells.itertuples():
             head = cell.metric if cell.group == OVERALL else f"{cell.metric}, {cell.group}"
-            text = _with_spread(cell.mean, cell.std_runs, cell.metric) if not cell.state else cell.state
+            text = cell.state or _with_spread(cell.mean, cell.std_runs, cell.metric)
+            text += f" ({cell.runs} of {cell.planned} runs)" if 0 < cell.runs < cell.planned else ""
             columns.setdefault(head, {})[cell.row] = bold.format(text) if cell.best else text
             if pd.notna(cell.paper):
                 paper = f"{cell.paper:.{_digits(cell.metric)}f}"
@@ -92,6 +93,8 @@ def load_scores(out: Path, plan: dict[str, Any], key: str) -> pd.DataFrame:
         folder = out / "cells" / cell["hash"]
         if cell["table"] == key and is_done(folder):
             scores = pd.read_csv(folder / "scores.csv")
+            if (folder / "scores_test_set.csv").is_file():  # FID is one number a run
+                scores["FID"] = pd.read_csv(folder / "scores_test_set.csv")["FID"].iloc[0]
             parts.append(scores.assign(row=cell["row"], fold=cell["fold"], seed=cell["seed"], cell=cell["hash"]))
     columns = ["row", "fold", "seed", "cell"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
@@ -103,7 +106,7 @@ def _make_table(out: Path, plan: dict[str, Any], key: str) -> Table:
     published = _published(settings.get("paper"))
     lines = []
     for metric in settings["metrics"]:
-        for group in (*settings.get("groups", ()), OVERALL):
+        for group in (*(settings.get("groups", ()) if metric != "FID" else ()), OVERALL):
             lines += _cells(out, plan, key, scores, published, metric, group)
     return Table(key, settings["title"], pd.DataFrame(lines), _notes(out, plan, key))
 
@@ -113,12 +116,14 @@ def _cells(out: Path, plan, key: str, scores: pd.DataFrame, published: pd.DataFr
     settings = plan["tables"][key]
     rows = [*TRIVIAL, *settings["rows"]]
     chosen = scores if group == OVERALL else scores[scores["label"] == LABELS[group]] if len(scores) else scores
+    planned = len({(cell["fold"], cell["seed"]) for cell in plan["cells"] if cell["table"] == key})
     lines = []
     for row in rows:
         own = chosen[chosen["row"] == row]
         line = {"row": row, "metric": metric, "group": group, "state": _state(out, plan, key, row)}
         numbers = over_runs(own, metric) if len(own) and metric in own else (np.nan, np.nan, np.nan, 0)
         line |= dict(zip(("mean", "std_runs", "std_images", "runs"), numbers, strict=True))
+        line["planned"] = planned
         if not line["runs"] and not line["state"]:
             line["state"] = "-"
         paper = published[
@@ -128,7 +133,7 @@ def _cells(out: Path, plan, key: str, scores: pd.DataFrame, published: pd.DataFr
         line["paper"], line["paper_spread"] = paper[["value", "spread"]].iloc[0] if len(paper) else (np.nan, np.nan)
         lines.append(line)
     direction = make_metrics((metric,), 1.0)[metric].higher_is_better if metric not in ("LPIPS", "FID") else False
-    winners = best({line["row"]: line["mean"] for line in lines if not line["state"]}, direction)
+    winners = best({line["row"]: line["mean"] for line in lines if line["runs"] == planned}, direction)
     return [line | {"best": line["row"] in winners} for line in lines]
 
 
@@ -177,9 +182,8 @@ def _notes(out: Path, plan: dict[str, Any], key: str) -> list[str]:
     paper = plan["tables"][key].get("paper")
     if paper:
         name, dataset = PAPER_NAMES.get(paper["paper"], paper["paper"]), paper.get("dataset", "its own data")
-        notes.append(
-            f"'paper': as printed in the {name} paper, table {paper['table']}, measured on {dataset}: other data."
-        )
+        place = "text" if paper["table"] == "text" else f"table {paper['table']}"
+        notes.append(f"'paper': as printed in the {name} paper, {place}, measured on {dataset}: other data.")
     for cell in cells:
         reason = failure(out / "cells" / cell["hash"])
         if reason:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -128,6 +129,26 @@ def test_tables_are_means_and_spreads_of_the_scores(results):
     assert best_rows["row"].tolist() == [means.idxmin()]
 
 
+def test_a_row_with_a_missing_run_says_so_and_is_never_the_best(results, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(results[0] / "out", out)
+    found = cells(out)
+    for row in ("identity", "mean", "U-Net"):  # U-Net would be the best by far, on one fold
+        scores = pd.read_csv(found[row, 0] / "scores.csv")
+        scores["MAE"] = 0.001 if row == "U-Net" else scores["MAE"]
+        scores.to_csv(found[row, 0] / "scores.csv", index=False)
+    (found["U-Net", 1] / "done.json").unlink()
+    (found["identity", 0] / "scores_test_set.csv").write_text("FID,images\n12.5,3\n")
+    plan = json.loads((out / "plan.json").read_text())
+    plan["tables"]["elasticity"]["metrics"] = ["MAE", "FID"]
+    (out / "plan.json").write_text(json.dumps(plan))
+    (table,) = make_tables(out)
+    wide = table.wide("**{}**")
+    assert wide.loc["U-Net", "MAE"].endswith("(1 of 2 runs)")
+    assert "**" not in wide.loc["U-Net", "MAE"]
+    assert wide.loc["identity", "FID"] == "12.50 (1 of 2 runs)"
+
+
 def test_tables_say_what_they_were_measured_on(results):
     out = results[0] / "out"
     markdown, latex = ((out / "tables" / f"elasticity.{ending}").read_text() for ending in ("md", "tex"))
@@ -183,6 +204,7 @@ def test_two_processes_on_one_folder_share_the_work(tmp_path):
 
 def test_ctrl_c_leaves_a_state_that_the_same_command_continues(tmp_path):
     suite = merge(SUITE, {"tables": {"elasticity": {"folds": [0], "trainer": {"max_epochs": 150}}}})
+    suite = json.loads(json.dumps(suite))
     suite["tables"]["elasticity"]["rows"].pop("broken")
     suite["tables"]["elasticity"]["rows"].pop("bad fold")
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
