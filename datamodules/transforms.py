@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from datamodules.errors import InputError
+
 MASKS = ("valid", "lesion", "superpixels")
 
 
@@ -41,8 +43,12 @@ class Augment:
     """Apply an :class:`Augmentation` to a sample: a dict of float32 ``(H, W, C)`` images and integer masks."""
 
     def __init__(self, settings: Augmentation, size: tuple[int, int], names: tuple[str, ...]) -> None:
-        import albumentations as A
-
+        try:
+            import albumentations as A
+        except ImportError:
+            raise InputError(
+                "augmentation: needs albumentations; pip install albumentations, or set data.augmentation to null"
+            ) from None
         extra = {name: "mask" if name in MASKS else "image" for name in names if name != "source"}
         self.settings, self.names = settings, names
         self.geometry = A.Compose(_geometry(A, settings, size), additional_targets=extra)

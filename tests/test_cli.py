@@ -183,13 +183,17 @@ def test_methods_run_where_optional_packages_are_missing(tmp_path):
     """Without wandb, lpips and pydicom, training on phantoms works, and DICOM says what it needs."""
     code = (
         "import sys\n"
-        "for name in ('wandb', 'lpips', 'pydicom'): sys.modules[name] = None\n"
+        "for name in ('wandb', 'lpips', 'pydicom', 'albumentations'): sys.modules[name] = None\n"
         "from zoo.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
     arguments = tiny.command("sswe", tmp_path, "--trainer.max_epochs=1", "--data.augmentation=null")
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+    augmented = [*arguments[:-1], "--data.augmentation.horizontal_flip=0.5"]
+    refused = subprocess.run([sys.executable, "-c", code, *augmented], capture_output=True, text=True, cwd=ROOT)
+    assert refused.returncode == 2
+    assert "augmentation: needs albumentations" in refused.stderr
     code = (
         "import sys; sys.modules['pydicom'] = None\nfrom datamodules.readers import read_image\nread_image(sys.argv[1])"
     )

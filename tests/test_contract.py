@@ -46,6 +46,8 @@ def test_its_config_trains_validates_tests_and_predicts(name, tmp_path):
     scores = pd.read_csv(run / "scores_val.csv")
     assert len(scores) == scores["id"].nunique() > 0
     assert scores[["SSIM", "MAE"]].notna().all().all()
+    splits = pd.read_csv(run / "splits.csv")
+    assert set(splits["id"][splits["split"] == "val"]) == set(scores["id"])
     losses = pd.read_csv(run / "metrics.csv").filter(like="loss/").dropna()
     assert len(losses) == 2
     assert len(list((run / "checkpoints").glob("epoch=*.ckpt"))) == 1, "the best checkpoint"

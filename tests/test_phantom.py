@@ -242,6 +242,9 @@ def test_the_command_writes_pictures_that_read_back(tmp_path, capsys):
     assert torch.equal(read["valid"], made["valid"])
     assert write_phantoms(arguments) == 2, "nothing is overwritten"
     assert "exists already" in capsys.readouterr().err
+    if not torch.cuda.is_available():
+        assert write_phantoms(["--out", str(tmp_path / "gpu"), "--device", "cuda"]) == 2
+        assert "torch sees no GPU" in capsys.readouterr().err
 
 
 def test_the_cache_says_what_it_holds(tmp_path):

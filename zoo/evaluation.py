@@ -20,7 +20,7 @@ FACTS = ("id", "patient", "organ", "device")
 class Evaluation(Callback):
     """Scores every validation and test image on the target's declared range.
 
-    Writes ``scores_val.csv`` and ``scores_test.csv`` (one row an image) and, for a test with ``fid_weights``,
+    Writes ``splits.csv``, ``scores_val.csv`` and ``scores_test.csv`` (one row an image) and, for a test with FID,
     ``scores_test_set.csv``; logs means as ``val/SSIM`` and so on, and a grid of source, target, translation and error.
 
     Args:
@@ -57,6 +57,12 @@ class Evaluation(Callback):
         self.panels: list[np.ndarray] = []
         if self.fid is not None:
             self.fid.reset()
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write ``splits.csv``: which image is in which split, for the paper's supplement."""
+        folder = self._folder(trainer)
+        if trainer.is_global_zero and hasattr(trainer.datamodule, "splits"):
+            write_text_atomically(folder / "splits.csv", trainer.datamodule.splits().to_csv(index=False))
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._start()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from datamodules.batch import Signal
 from datamodules.cache import open_or_build, with_progress
@@ -42,6 +43,8 @@ def write_phantoms(options: argparse.Namespace) -> Path:
         raise InputError(f"{manifest}: exists already; choose another --out")
     if options.patients < 1:
         raise InputError(f"--patients {options.patients}: simulate at least one")
+    if options.device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"--device {options.device}: torch sees no GPU here; leave it out to use the CPU")
     task = phantom_task(options.task)
     source = PhantomSource(options.task, options.patients, tuple(options.size), options.seed)
     facts = []
