@@ -151,3 +151,26 @@ def test_a_file_that_holds_no_weights_is_refused(tmp_path):
     torch.save({"other": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(InputError, match="not a VGG-16"):
         LPIPS(str(tmp_path / "other.pth"))
+
+
+def test_fid_is_measured_on_the_test_set_and_written_beside_the_scores(tmp_path):
+    """With a small network in place of Inception, which is not here: the same class, the same path to disk."""
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    class Features(torch.nn.Module):
+        num_features = 12
+
+        def forward(self, image):
+            return torch.nn.functional.adaptive_avg_pool2d(image.float(), 2).flatten(1)
+
+    data, model = tiny.data("enhancement", patients=20), tiny.method("sswe", out_channels=1)
+    evaluation = tiny.evaluation(data.task, tmp_path)
+    evaluation.fid = FrechetInceptionDistance(Features(), normalize=True, input_img_size=(3, 32, 32))
+    runner = tiny.trainer(tmp_path, callbacks=[evaluation], limit_val_batches=1.0)
+    runner.validate(model, data, verbose=False)
+    assert not (tmp_path / "scores_val_set.csv").exists()
+    (means,) = runner.test(model, data, verbose=False)
+    written = (tmp_path / "scores_test_set.csv").read_text().splitlines()
+    assert written[0] == "FID,images"
+    assert float(written[1].split(",")[0]) == pytest.approx(means["test/FID"], rel=1e-4)
+    assert means["test/FID"] > 0

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import torch
@@ -72,6 +73,7 @@ def main(args: ArgsType = None) -> int:
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
         lambda record: "Tip" not in record.getMessage()
     )
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # pytorch-lightning 2.6 on torch 2.15
     try:
         SonozooCLI(args)
     except Exception as error:

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
+from torchmetrics import Metric
 
 from datamodules.batch import RGB, Batch, Task
 from datamodules.readers import write_image, write_text_atomically
@@ -71,10 +72,10 @@ class Evaluation(Callback):
         self._start()
 
     def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0) -> None:
-        self._score(batch, outputs)
+        self._score(batch, outputs, fid=None)  # too dear for every epoch
 
     def on_test_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0) -> None:
-        self._score(batch, outputs)
+        self._score(batch, outputs, self.fid)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.sanity_checking:
@@ -84,7 +85,7 @@ class Evaluation(Callback):
         self._finish("test", trainer, pl_module)
 
     @torch.no_grad()
-    def _score(self, batch: Batch, translation: Tensor) -> None:
+    def _score(self, batch: Batch, translation: Tensor, fid: Metric | None) -> None:
         source, target, made = (_unit(image) for image in (batch["source"], batch["target"], translation))
         scores: dict[str, list[float]] = {}
         for name, metric in self.metrics.items():
@@ -98,10 +99,10 @@ class Evaluation(Callback):
             if len(self.panels) < self.grid_images:
                 images = [image[index].float() for image in (batch["source"], batch["target"], translation)]
                 self.panels.append(panel(self.task, *images, batch["valid"][index]))
-        if self.fid is not None:
-            self.fid.to(made.device)
-            self.fid.update(target.expand(-1, 3, -1, -1), real=True)
-            self.fid.update(made.expand(-1, 3, -1, -1), real=False)
+        if fid is not None:
+            fid.to(made.device)
+            fid.update(target.expand(-1, 3, -1, -1), real=True)
+            fid.update(made.expand(-1, 3, -1, -1), real=False)
 
     def _finish(self, stage: str, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         rows = _gathered(self.rows)
@@ -110,7 +111,7 @@ class Evaluation(Callback):
         for name in self.metrics:
             scores = [row[name] for row in rows if not np.isnan(row[name])]
             pl_module.log(f"{stage}/{name}", float(np.mean(scores)) if scores else float("nan"), rank_zero_only=True)
-        fid = float(self.fid.compute()) if self.fid is not None else None
+        fid = float(self.fid.compute()) if self.fid is not None and stage == "test" else None
         if fid is not None:
             pl_module.log(f"{stage}/FID", fid, rank_zero_only=True)
         folder = self._folder(trainer)
