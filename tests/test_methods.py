@@ -1,0 +1,90 @@
+"""What is a method's own: schedules, optimizers and loss terms as the papers print them."""
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from tests import tiny
+
+
+class Rates(pl.Callback):
+    """The learning rate that each epoch trains with."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_train_epoch_start(self, trainer, pl_module) -> None:
+        self.seen.append(trainer.optimizers[-1].param_groups[0]["lr"])
+
+
+def rates(model, epochs: int, folder) -> list[float]:
+    callback = Rates()
+    task = "swe" if type(model).__name__ == "SSWE" else "elastography"
+    tiny.trainer(folder, max_epochs=epochs, callbacks=[callback]).fit(model, tiny.data(task))
+    return callback.seen
+
+
+def test_pix2pix_keeps_its_rate_and_then_lets_it_fall_evenly(tmp_path):
+    model = tiny.method("pix2pix", constant_epochs=2, decay_epochs=2)
+    assert rates(model, 5, tmp_path) == pytest.approx([2e-4, 2e-4, 2e-4 * 2 / 3, 2e-4 / 3, 0.0])
+
+
+def test_pix2pix_matched_trains_as_hsct_does(tmp_path):
+    model = tiny.method("pix2pix", preset="matched", constant_epochs=0, decay_epochs=4)
+    seen = rates(model, 5, tmp_path)
+    assert seen[0] == 1e-3
+    assert seen == sorted(seen, reverse=True)
+    assert seen[2] == pytest.approx((1e-3 + 1e-6) / 2)
+    assert seen[4] == pytest.approx(1e-6)
+    (optimizer, _), _ = model.configure_optimizers()
+    assert isinstance(optimizer, torch.optim.RMSprop)
+    group = optimizer.param_groups[0]
+    assert (group["momentum"], group["weight_decay"], group["alpha"], group["centered"]) == (0.95, 1e-5, 0.99, False)
+
+
+def test_pix2pix_native_optimizers_are_the_papers():
+    (discriminator, generator), _ = tiny.method("pix2pix").configure_optimizers()
+    for optimizer in (discriminator, generator):
+        assert isinstance(optimizer, torch.optim.Adam)
+        assert (optimizer.param_groups[0]["initial_lr"], optimizer.param_groups[0]["betas"]) == (2e-4, (0.5, 0.999))
+
+
+def test_pix2pix_terms_add_up_and_the_discriminators_fakes_carry_no_gradient():
+    torch.manual_seed(0)
+    model = tiny.method("pix2pix", 1, 1)
+    batch = {"source": torch.rand(2, 1, 32, 32), "target": torch.rand(2, 1, 32, 32)}
+    fakes = model.generate(batch)
+    losses = model.generator_losses(batch, fakes)
+    assert float(losses["total"]) == pytest.approx(float(losses["adversarial"] + 100 * losses["l1"]))
+    assert float(losses["l1"]) == pytest.approx(float((batch["target"] - fakes).abs().mean()))
+    losses = model.discriminator_losses(batch, fakes)
+    assert float(losses["total"]) == pytest.approx(0.5 * float(losses["adversarial"]))
+    losses["total"].backward()
+    assert all(weight.grad is None for weight in model.generator.parameters())
+    assert any(weight.grad.abs().sum() > 0 for weight in model.discriminator.parameters())
+
+
+def test_pix2pix_noise_at_test_time_is_a_switch(tmp_path):
+    source = torch.rand(2, 1, 32, 32)
+    for noise, equal in ((False, True), (True, False)):
+        model = tiny.method("pix2pix", depth=4, test_time_noise=noise).eval()
+        model.on_test_epoch_start()
+        assert torch.equal(model(source), model(source)) is equal
+
+
+def test_sswe_halves_its_rate_when_the_training_loss_stands_still(tmp_path):
+    model = tiny.method("sswe", lr=1e-5, dropout=0.0, patience=1)
+    assert rates(model, 6, tmp_path) == pytest.approx([1e-5, 1e-5, 1e-5, 5e-6, 5e-6, 2.5e-6])
+
+
+def test_sswe_trains_on_valid_pixels_alone_unless_told():
+    target = torch.rand(2, 1, 32, 32) * 2 - 1
+    valid = torch.ones(2, 1, 32, 32, dtype=torch.bool)
+    valid[..., 16:] = False
+    batch = {"source": torch.rand(2, 1, 32, 32), "target": target, "valid": valid}
+    spoilt = batch | {"target": torch.where(valid, target, -target)}
+    masked, whole = tiny.method("sswe").eval(), tiny.method("sswe", use_valid=False).eval()
+    assert float(masked.losses(batch)["total"]) == float(masked.losses(spoilt)["total"])
+    assert float(whole.losses(batch)["total"]) != float(whole.losses(spoilt)["total"])
+    expected = ((target - masked(batch["source"])) / 2)[valid].square().mean().sqrt()
+    assert float(masked.losses(batch)["rmse"]) == pytest.approx(float(expected), abs=1e-5)
