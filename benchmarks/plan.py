@@ -10,7 +10,7 @@ A suite:
         groups: [benign, malignant]    # optional: columns by label, beside "overall"
         folds: [0, 1]
         seeds: [0]
-        paper: {paper: hsct, table: II, dataset: MTUSI, scale: {SSIM: 0.01}}   # whose numbers stand beside ours
+        paper: {paper: hsct, table: II, dataset: MTUSI}   # whose numbers stand beside ours
         data: {...}                    # laid over the method's own data section
         trainer: {...}                 # likewise
         rows:

@@ -99,14 +99,12 @@ def test_a_second_run_skips_what_is_done_and_retries_failures_when_told(results)
     again = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert "10 of 10 cells are finished already" in again.stdout
     assert again.returncode == 1
-    fixed = json.loads(json.dumps(SUITE))
     failed = cells(folder / "out")["broken", 0] / "failed.json"
     stamp = failed.stat().st_mtime_ns
     retried = subprocess.run([*command, "--retry-failed"], capture_output=True, text=True, cwd=ROOT)
     assert "broken, fold 0, seed 0: FAILED" in retried.stdout
     assert failed.stat().st_mtime_ns > stamp
     assert before == {path: path.stat().st_mtime_ns for path in (folder / "out").glob("cells/*/done.json")}
-    assert fixed == SUITE
 
 
 def test_tables_are_means_and_spreads_of_the_scores(results):

@@ -77,7 +77,6 @@ def test_lateral_width_grows_with_f_number_and_away_from_the_focus():
     at = [width_of_point(PLAIN, depth) for depth in (4.0, 12.0, 20.0, 28.0, 36.0)]
     assert at[0] > at[1] > at[2] < at[3] < at[4]
     expected = float(PLAIN.lateral_sigma(torch.tensor(20.0))) * 2.355
-    assert widths
     assert width_of_point(PLAIN, 20.0) == pytest.approx(expected, rel=0.1)
 
 
@@ -245,6 +244,18 @@ def test_the_command_writes_pictures_that_read_back(tmp_path, capsys):
     if not torch.cuda.is_available():
         assert write_phantoms(["--out", str(tmp_path / "gpu"), "--device", "cuda"]) == 2
         assert "torch sees no GPU" in capsys.readouterr().err
+
+
+def test_batches_on_a_device_write_the_same_pictures_as_workers_do(tmp_path):
+    """`--device cuda` takes this path; "cpu:0" takes it without a GPU."""
+    for name, device in (("workers", "cpu"), ("batches", "cpu:0")):
+        arguments = ["--out", str(tmp_path / name), "--patients", "3", "--size", "32", "32", "--device", device]
+        assert write_phantoms(arguments) == 0
+    rows = [pd.read_csv(tmp_path / name / "manifest.csv") for name in ("workers", "batches")]
+    assert rows[0].equals(rows[1])
+    for file in [*rows[0]["source"], *rows[0]["target"]]:
+        pictures = [np.asarray(Image.open(tmp_path / name / file)).astype(int) for name in ("workers", "batches")]
+        assert np.abs(pictures[0] - pictures[1]).max() <= 1
 
 
 def test_the_cache_says_what_it_holds(tmp_path):
