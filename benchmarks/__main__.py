@@ -26,9 +26,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run suites, remake tables and reports.")
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser("run", help="run a suite: train, test, write tables, figures and a report")
-    run.add_argument("suite", help="a shipped suite (quick, paper) or the path of a suite YAML")
+    run.add_argument("suite", help="a shipped suite (quick, paper, lambda_sweep) or the path of a suite YAML")
     run.add_argument("--out", type=Path, help="results folder; by default results/SUITE")
     run.add_argument("--jobs", type=int, help="cells at a time; by default one a GPU, or one")
+    run.add_argument("--busi", type=Path, metavar="DIR", help="the real BUSI images, for the tables that use them")
     run.add_argument("--retry-failed", action="store_true", help="run failed cells again")
     run.set_defaults(command=_run)
     for name, command, words in (("tables", _tables, "remake the tables"), ("report", _report, "remake the report")):
@@ -47,7 +48,7 @@ def _run(options: argparse.Namespace) -> int:
 
     if options.jobs is not None and options.jobs < 1:
         raise InputError(f"--jobs {options.jobs}: at least one cell must run at a time")
-    suite = read_suite(options.suite)
+    suite = read_suite(options.suite, options.busi)
     out = (options.out or Path("results") / suite.name).resolve()
     started = time.monotonic()
     failed = run_suite(suite, out, options.jobs, options.retry_failed)

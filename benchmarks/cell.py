@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytorch_lightning as pl
 import torch
 import yaml
@@ -83,7 +84,6 @@ def _run(folder: Path, config: dict[str, Any], progress: Progress) -> None:
     run = _test_trivial if name in BASELINES else _fit_and_test
     data, evaluation, timings = run(folder, config, progress)
     timings["total_s"] = time.perf_counter() - started
-    (folder / "scores_test.csv").replace(folder / "scores.csv")
     for row, picture in zip(evaluation.rows, evaluation.panels, strict=False):
         write_image(folder / "samples" / f"{safe_name(row['id'])}.png", picture / 127.5 - 1, data.task.source)
     write_text_atomically(folder / "splits.csv", data.splits().to_csv(index=False))
@@ -106,6 +106,7 @@ def _test_trivial(folder: Path, config: dict[str, Any], progress: Progress):
     if hasattr(model, "learn"):
         model.learn(data)
     cli.trainer.test(model, data, verbose=False)
+    (folder / "scores_test.csv").replace(folder / "scores.csv")
     progress(1.0)
     return data, evaluation, {}
 
@@ -120,6 +121,8 @@ def _fit_and_test(folder: Path, config: dict[str, Any], progress: Progress):
         "class_path": "CSVLogger",
         "init_args": {"save_dir": str(folder), "name": "", "version": "logs"},
     }
+    tests = {column: {"data": data} for column, data in config.get("tests", {}).items()}
+    config = _with_translator({key: value for key, value in config.items() if key != "tests"}, folder.parent.parent)
     cli = SonozooCLI(args=merge(config, extra), run=False)
     evaluation = _evaluation(cli, folder)
     cli.trainer.callbacks.insert(0, _Reporter(progress))
@@ -129,7 +132,7 @@ def _fit_and_test(folder: Path, config: dict[str, Any], progress: Progress):
     if cli.trainer.interrupted:
         raise KeyboardInterrupt
     fitted = time.perf_counter()
-    cli.trainer.test(cli.model, cli.datamodule, verbose=False)
+    _test(cli, folder, {column: merge(config | data, extra) for column, data in tests.items()})
     timings = {
         "fit_s": fitted - started,
         "test_s": time.perf_counter() - fitted,
@@ -137,6 +140,29 @@ def _fit_and_test(folder: Path, config: dict[str, Any], progress: Progress):
         "parameters": sum(weight.numel() for weight in cli.model.parameters()),
     }
     return cli.datamodule, evaluation, timings
+
+
+def _test(cli: SonozooCLI, folder: Path, tests: dict[str, dict[str, Any]]) -> None:
+    """Write ``scores.csv``: of the test set, or of the test set of each column, one below the other."""
+    if not tests:
+        cli.trainer.test(cli.model, cli.datamodule, verbose=False)
+        (folder / "scores_test.csv").replace(folder / "scores.csv")
+        return
+    parts = []
+    for column, config in tests.items():
+        data = SonozooCLI(args=config, run=False).datamodule
+        cli.trainer.test(cli.model, data, verbose=False)
+        parts.append(pd.read_csv(folder / "scores_test.csv").assign(column=column))
+    (folder / "scores_test.csv").unlink()
+    write_text_atomically(folder / "scores.csv", pd.concat(parts).to_csv(index=False))
+
+
+def _with_translator(config: dict[str, Any], out: Path) -> dict[str, Any]:
+    """The translator's checkpoint is named from the results folder on; here in full."""
+    if "translator" not in config["model"]["init_args"]:
+        return config
+    checkpoint = str(out / config["model"]["init_args"]["translator"])
+    return merge(config, {"model": {"init_args": {"translator": checkpoint}}})
 
 
 def _quiet(folder: Path) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from benchmarks.cell import is_done
-from benchmarks.plan import TRIVIAL
+from benchmarks.statistics import RUN, over_runs, per_run
 from benchmarks.tables import load_scores, read_plan
 from datamodules.readers import write_atomically, write_text_atomically
 
@@ -18,16 +19,26 @@ MARKS = {
     "flierprops": {"markersize": 2},
     "meanprops": {"marker": "o", "markersize": 4, "markerfacecolor": "tab:orange", "markeredgecolor": "none"},
 }
+CAPTIONS = {
+    "box": "Scores of single test images; the dot is their mean.",
+    "sweep": "Mean score of the test images at each point of the grid.",
+    "confusion": "Test images of all runs, and the part of each true class.",
+    "roc": "Mean of the runs' curves at each false positive rate; area as mean ± standard deviation over runs.",
+}
 
 
 def write_figures(out: Path) -> None:
-    """Write ``figures/<table>_box.svg`` and ``figures/<table>_gallery.png`` for every table that has results."""
+    """Write ``figures/<table>_<kind>.svg`` for every table that has results, and ``<table>_gallery.png``.
+
+    Translations have a box plot of single images, or, in a sweep, the score over the grid; classifiers have confusion
+    matrices and ROC curves.
+    """
     plan = read_plan(out)
     for key, settings in plan["tables"].items():
         scores = load_scores(out, plan, key)
-        if len(scores):
-            write_text_atomically(out / "figures" / f"{key}_box.svg", box_plot(scores, settings))
-        gallery = make_gallery(out, plan, key)
+        for kind in _kinds(settings) if len(scores) else ():
+            write_text_atomically(out / "figures" / f"{key}_{kind}.svg", FIGURES[kind](scores, settings))
+        gallery = make_gallery(out, plan, key) if "grid" not in settings else None
         if gallery is not None:
             picture, columns = gallery
             image = Image.fromarray(picture)
@@ -35,25 +46,124 @@ def write_figures(out: Path) -> None:
             write_text_atomically(out / "figures" / f"{key}_gallery.json", json.dumps(columns))
 
 
-def box_plot(scores, settings: dict[str, Any]) -> str:
+def _kinds(settings: dict[str, Any]) -> tuple[str, ...]:
+    if "columns" in settings:
+        return "confusion", "roc"
+    return ("sweep",) if "grid" in settings else ("box",)
+
+
+def box_plot(scores: pd.DataFrame, settings: dict[str, Any]) -> str:
     """Per-image scores of every row, one panel a metric, the mean as a dot; an SVG as text."""
+    rows = [row for row in settings["rows"] if (scores["row"] == row).any()]
+    metrics = [metric for metric in settings["metrics"] if metric in scores]
+    figure, axes = _panels(1, len(metrics), 3.2, 1.1 + 0.45 * len(rows))
+    for axis, metric in zip(axes[0], metrics, strict=True):
+        values = [scores.loc[scores["row"] == row, metric].replace([np.inf], np.nan).dropna() for row in rows]
+        axis.boxplot(values, orientation="horizontal", tick_labels=rows, widths=0.6, showmeans=True, **MARKS)
+        axis.invert_yaxis()
+        axis.set_xlabel(metric)
+    return _svg(figure)
+
+
+def sweep_plot(scores: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """Mean score over a grid of one argument (a line) or two (a map), one panel a metric."""
+    names = list(settings["grid"])
+    metrics = [metric for metric in settings["metrics"] if metric in scores]
+    figure, axes = _panels(1, len(metrics), 3.6, 3.0)
+    for axis, metric in zip(axes[0], metrics, strict=True):
+        means = {
+            tuple(point[name] for name in names): over_runs(scores[scores["row"] == row], metric)[0]
+            for row, point in settings["points"].items()
+            if (scores["row"] == row).any()
+        }
+        if len(names) == 1:
+            axis.plot([point[0] for point in means], list(means.values()), "o-", markersize=4)
+            axis.set(xlabel=names[0], ylabel=metric)
+        else:
+            first, second = (settings["grid"][name] for name in names)
+            image = np.array([[means.get((x, y), np.nan) for x in first] for y in second])
+            drawn = axis.imshow(image, origin="lower", aspect="auto")
+            axis.set_xticks(range(len(first)), [f"{value:g}" for value in first])
+            axis.set_yticks(range(len(second)), [f"{value:g}" for value in second])
+            axis.set(xlabel=names[0], ylabel=names[1], title=metric)
+            figure.colorbar(drawn, ax=axis)
+    return _svg(figure)
+
+
+def confusion_plot(scores: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """True class against called class, one panel a column (down) and row (across) of the table."""
+    columns, rows = _present(scores, settings)
+    figure, axes = _panels(len(columns), len(rows), 1.6, 1.9)
+    for (i, column), (j, row) in ((c, r) for c in enumerate(columns) for r in enumerate(rows)):
+        own = scores[(scores["column"] == column) & (scores["row"] == row)]
+        axis = axes[i][j]
+        if not len(own):
+            axis.axis("off")
+            continue
+        counts = np.zeros((2, 2), int)
+        np.add.at(counts, (own["label"].to_numpy(), (own["probability"] >= 0.5).to_numpy().astype(int)), 1)
+        parts = counts / counts.sum(1, keepdims=True).clip(1)
+        axis.imshow(parts, cmap="Blues", vmin=0, vmax=1)
+        for true, called in np.ndindex(2, 2):
+            text = f"{counts[true, called]}\n{parts[true, called]:.0%}"
+            colour = "white" if parts[true, called] > 0.6 else "black"
+            axis.text(called, true, text, ha="center", va="center", color=colour, fontsize=8)
+        axis.set_xticks([0, 1], ["benign", "malignant"], fontsize=7)
+        axis.set_yticks([0, 1], ["benign", "malignant"] if j == 0 else ["", ""], fontsize=7, rotation=90, va="center")
+        axis.set_title(f"{row}\n{column}", fontsize=8)
+    return _svg(figure)
+
+
+def roc_plot(scores: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """ROC curves of all rows, one panel a column of the table."""
+    from sklearn.metrics import roc_curve
+
+    columns, rows = _present(scores, settings)
+    figure, axes = _panels(1, len(columns), 3.4, 3.6)
+    grid = np.linspace(0, 1, 101)
+    for axis, column in zip(axes[0], columns, strict=True):
+        for row in rows:
+            own = scores[(scores["column"] == column) & (scores["row"] == row)]
+            runs = [run for _, run in own.groupby(RUN) if run["label"].nunique() == 2]
+            if not runs:
+                continue
+            curves = [np.interp(grid, *roc_curve(run["label"], run["probability"])[:2]) for run in runs]
+            area = per_run(own, "AUC")
+            spread = f" ± {area.std():.3f}" if len(area) > 1 else ""
+            curve = np.concatenate([[0.0], np.mean(curves, axis=0)])
+            axis.plot(np.concatenate([[0.0], grid]), curve, linewidth=1.2, label=f"{row} {area.mean():.3f}{spread}")
+        axis.plot([0, 1], [0, 1], "--", color="0.7", linewidth=0.8)
+        axis.set(xlabel="false positive rate", ylabel="true positive rate", title=column)
+        axis.legend(fontsize=7, loc="lower right", title="AUC", title_fontsize=7)
+    return _svg(figure)
+
+
+FIGURES = {"box": box_plot, "sweep": sweep_plot, "confusion": confusion_plot, "roc": roc_plot}
+
+
+def _present(scores: pd.DataFrame, settings: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """The columns and rows of a classifiers' table that have results."""
+    columns = [column for column in settings["columns"] if (scores["column"] == column).any()]
+    return columns, [row for row in settings["rows"] if (scores["row"] == row).any()]
+
+
+def _panels(down: int, across: int, width: float, height: float):
+    """A figure of panels, each ``width`` x ``height`` inches."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     plt.rcParams |= {"svg.hashsalt": "sonozoo", "svg.fonttype": "none", "font.size": 9}
-    rows = [row for row in (*TRIVIAL, *settings["rows"]) if (scores["row"] == row).any()]
-    metrics = [metric for metric in settings["metrics"] if metric in scores]
-    figure, axes = plt.subplots(
-        1, len(metrics), figsize=(3.2 * len(metrics), 0.5 + 0.45 * len(rows) + 0.6), squeeze=False
-    )
-    for axis, metric in zip(axes[0], metrics, strict=True):
-        values = [scores.loc[scores["row"] == row, metric].replace([np.inf], np.nan).dropna() for row in rows]
-        axis.boxplot(values, orientation="horizontal", tick_labels=rows, widths=0.6, showmeans=True, **MARKS)
-        axis.invert_yaxis()
-        axis.set_xlabel(metric)
+    figure, axes = plt.subplots(down, across, figsize=(width * across, height * down), squeeze=False)
+    for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _svg(figure) -> str:
+    import matplotlib.pyplot as plt
+
     figure.tight_layout()
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
@@ -77,6 +187,6 @@ def make_gallery(out: Path, plan: dict[str, Any], key: str) -> tuple[np.ndarray,
         columns[cell["row"]] = [panel[:, 2 * width : 3 * width] for panel in panels]
     if not columns:
         return None
-    names = ["source", "target", *(row for row in (*TRIVIAL, *plan["tables"][key]["rows"]) if row in columns)]
+    names = ["source", "target", *(row for row in plan["tables"][key]["rows"] if row in columns)]
     grid = np.concatenate([np.concatenate(columns[name], axis=0) for name in names], axis=1)
     return grid, names

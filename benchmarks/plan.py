@@ -11,14 +11,26 @@ A suite:
         folds: [0, 1]
         seeds: [0]
         paper: {paper: hsct, table: II, dataset: MTUSI}   # whose numbers stand beside ours
+        compare: Pix2Pix               # optional: the row that is tested against all others
         data: {...}                    # laid over the method's own data section
         trainer: {...}                 # likewise
+        grid: {lambda_l1: [10, 100]}   # optional: every row once for each combination of these model arguments
         rows:
           Pix2Pix: {config: pix2pix.yaml, model: {...}}
+      diagnosis:                       # a table of classifiers has sets to train and to test on
+        metrics: [accuracy, F1, AUC]
+        sets: {MTUSI: {...}, STUSI: {...}}                # each laid over the data section
+        columns: [MTUSI>MTUSI, MTUSI>STUSI]               # train > test
+        rows:
+          Pix2Pix: {config: diagnosis.yaml, translator: translation / Pix2Pix}   # a row of the table above
+          w/ R-EUS: {config: diagnosis.yaml, model: {second: target}, columns: [MTUSI>MTUSI]}
 """
 
 import hashlib
+import inspect
+import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,22 +38,30 @@ from typing import Any
 import yaml
 
 from datamodules.errors import InputError
+from datamodules.ultrasound import UltrasoundDataModule
 
 SUITES = Path(__file__).parent / "suites"
 TRIVIAL = ("identity", "mean")
-TABLE_KEYS = {"title", "metrics", "groups", "folds", "seeds", "paper", "data", "trainer", "rows", "evaluation"}
-ROW_KEYS = {"config", "model", "data", "trainer", "paper_method", "evaluation"}
+LAYERS = {"data", "model", "trainer", "evaluation"}
+TABLE_KEYS = LAYERS | {
+    "title", "metrics", "groups", "folds", "seeds", "paper", "compare", "grid", "rows", "sets", "columns"
+}  # fmt: skip
+ROW_KEYS = LAYERS | {"config", "paper_method", "translator", "columns"}
+SHARED_DATA = set(inspect.signature(UltrasoundDataModule.__init__).parameters) - {"self"}
+BETWEEN = ">"  # in the name of a column: train > test
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run: ``config`` is all that determines its result."""
+    """One run: ``config`` is all that determines its result; ``needs`` is the hash of the cell that must run before."""
 
     table: str
     row: str
     fold: int
     seed: int
     config: dict[str, Any]
+    train: str = ""  # the set that a classifier is trained on
+    needs: str | None = None
 
     @property
     def hash(self) -> str:
@@ -54,7 +74,8 @@ class Cell:
 
     @property
     def name(self) -> str:
-        return f"{self.table} / {self.row}, fold {self.fold}, seed {self.seed}"
+        trained = f" on {self.train}" if self.train else ""
+        return f"{self.table} / {self.row}{trained}, fold {self.fold}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -67,8 +88,11 @@ class Suite:
     cells: list[Cell] = field(default_factory=list)
 
 
-def read_suite(name: str) -> Suite:
+def read_suite(name: str, busi: Path | str | None = None) -> Suite:
     """Read a suite by name (of those shipped) or by path.
+
+    Args:
+        busi: folder of the real BUSI images; without it, columns that need them are left out.
 
     Raises:
         InputError: no such suite, or a key that a suite does not have.
@@ -81,26 +105,101 @@ def read_suite(name: str) -> Suite:
     tables = text.get("tables")
     if not isinstance(tables, dict) or not tables:
         raise InputError(f"{path}: has no 'tables'; see benchmarks/suites/quick.yaml")
-    cells = []
+    cells: list[Cell] = []
     for key, table in tables.items():
-        _check_keys(f"{path}: table '{key}'", table, TABLE_KEYS)
-        cells += _cells_of_table(path, key, table)
+        where = f"{path}: table '{key}'"
+        _check_table(where, path, table)
+        tables[key] = table = _with_grid(_with_busi(table, busi))
+        cells += _cells_of_sets(where, path, key, table, cells) if "sets" in table else _cells(path, key, table)
     return Suite(path.stem, text.get("title", path.stem), tables, cells)
 
 
-def _cells_of_table(path: Path, key: str, table: dict[str, Any]):
-    for needed in ("metrics", "rows"):
+def _check_table(where: str, path: Path, table: dict[str, Any]) -> None:
+    _check_keys(where, table, TABLE_KEYS)
+    for needed in ("metrics", "rows", *(("columns",) if "sets" in table else ())):
         if not table.get(needed):
-            raise InputError(f"{path}: table '{key}' has no '{needed}'; see benchmarks/suites/quick.yaml")
-    rows = table["rows"]
-    first = _resolve(path, key, next(iter(rows.values())), table)
-    for fold in table.get("folds", [0]):
-        for seed in table.get("seeds", [0]):
-            for row in TRIVIAL:
-                yield Cell(key, row, fold, seed, _placed(_trivial(row, first), fold, seed))
-            for row, settings in rows.items():
-                _check_keys(f"{path}: row '{row}'", settings, ROW_KEYS)
-                yield Cell(key, row, fold, seed, _placed(_resolve(path, key, settings, table), fold, seed))
+            raise InputError(f"{where} has no '{needed}'; see benchmarks/suites/quick.yaml")
+    for row, settings in table["rows"].items():
+        _check_keys(f"{path}: row '{row}'", settings, ROW_KEYS)
+    if table.get("compare", next(iter(table["rows"]))) not in table["rows"]:
+        raise InputError(f"{where}: compare '{table['compare']}' is none of its rows; name one")
+
+
+def trivial_rows(table: dict[str, Any]) -> tuple[str, ...]:
+    """Every table of translations has them; a classifier's control is a row of its own."""
+    return () if "sets" in table else TRIVIAL
+
+
+def _with_grid(table: dict[str, Any]) -> dict[str, Any]:
+    """Every row once for each point of the grid; ``points`` says which is which."""
+    if "grid" not in table:
+        return table
+    rows, points = {}, {}
+    for row, settings in table["rows"].items():
+        for values in itertools.product(*table["grid"].values()):
+            point = dict(zip(table["grid"], values, strict=True))
+            name = ", ".join([row, *(f"{key} {value:g}" for key, value in point.items())])
+            rows[name] = merge(settings, {"model": point})
+            points[name] = point
+    return table | {"rows": rows, "points": points}
+
+
+def _with_busi(table: dict[str, Any], busi: Path | str | None) -> dict[str, Any]:
+    """The folder filled in, or the columns of that set left out and said so."""
+    wanting = [name for name, data in table.get("sets", {}).items() if data.get("class_path") == "BUSI"]
+    if busi is not None:
+        sets = {name: merge(table["sets"][name], {"root": str(Path(busi).resolve())}) for name in wanting}
+        return merge(table, {"sets": sets}) if wanting else table
+    columns = [column for column in table.get("columns", []) if set(column.split(BETWEEN)).isdisjoint(wanting)]
+    left_out = [column for column in table.get("columns", []) if column not in columns]
+    return table | {"columns": columns, "left_out": left_out} if wanting else table
+
+
+def _cells(path: Path, key: str, table: dict[str, Any]) -> Iterator[Cell]:
+    rows = {row: _resolve(path, key, settings, table) for row, settings in table["rows"].items()}
+    first = next(iter(rows.values()))
+    configs = {row: _trivial(row, first) for row in TRIVIAL} | rows
+    for fold, seed in _runs(table):
+        for row, config in configs.items():
+            yield Cell(key, row, fold, seed, _placed(config, fold, seed))
+
+
+def _cells_of_sets(where: str, path: Path, key: str, table: dict[str, Any], earlier: list[Cell]) -> Iterator[Cell]:
+    """A classifier is trained once a set, and tested on every set that a column asks for."""
+    translators = {(cell.table, cell.row, cell.fold, cell.seed): cell for cell in earlier}
+    for (fold, seed), (row, settings) in itertools.product(_runs(table), table["rows"].items()):
+        base = _placed(_resolve(path, key, settings, table), fold, seed)
+        needs = None
+        if "translator" in settings:
+            named = tuple(part.strip() for part in settings["translator"].split("/"))
+            if (*named, fold, seed) not in translators:
+                raise InputError(
+                    f"{where}: row '{row}': translator '{settings['translator']}' is no 'table / row' above it with "
+                    f"fold {fold} and seed {seed}; correct it"
+                )
+            needs = translators[*named, fold, seed].hash
+            base = merge(base, {"model": {"init_args": {"translator": f"cells/{needs}/checkpoints/last.ckpt"}}})
+        columns = [column for column in table["columns"] if column in settings.get("columns", table["columns"])]
+        for train in dict.fromkeys(column.split(BETWEEN)[0] for column in columns):
+            tested = [column for column in columns if column.split(BETWEEN)[0] == train]
+            tests = {column: _data_of(where, base, table, column.split(BETWEEN)[1]) for column in tested}
+            config = base | {"data": _data_of(where, base, table, train), "tests": tests}
+            yield Cell(key, row, fold, seed, config, train, needs)
+
+
+def _data_of(where: str, base: dict[str, Any], table: dict[str, Any], name: str) -> dict[str, Any]:
+    if name not in table["sets"]:
+        raise InputError(f"{where}: its columns name '{name}', which is none of its sets; write train{BETWEEN}test")
+    arguments = dict(table["sets"][name])
+    class_path = arguments.pop("class_path", base["data"]["class_path"])
+    own = base["data"]["init_args"]
+    if class_path != base["data"]["class_path"]:  # only what every data module takes
+        own = {key: value for key, value in own.items() if key in SHARED_DATA}
+    return {"class_path": class_path, "init_args": merge(own, arguments)}
+
+
+def _runs(table: dict[str, Any]) -> list[tuple[int, int]]:
+    return list(itertools.product(table.get("folds", [0]), table.get("seeds", [0])))
 
 
 def _resolve(path: Path, key: str, row: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
 from queue import Empty
+from typing import Any
 
 import torch
 
 from benchmarks.cell import BUSY, failure, is_done, mark_failed, run_cell
-from benchmarks.plan import Cell, Suite
+from benchmarks.plan import Cell, Suite, trivial_rows
 from datamodules.cache import available_cpus
 from datamodules.errors import InputError
 from datamodules.readers import write_text_atomically
@@ -37,16 +38,23 @@ def write_plan(suite: Suite, out: Path) -> None:
     if path.is_file() and (other := json.loads(path.read_text())["suite"]) != suite.name:
         raise InputError(f"{out}: holds results of the suite '{other}'; choose another --out")
     cells = [
-        {"table": c.table, "row": c.row, "fold": c.fold, "seed": c.seed, "hash": c.hash, "trivial": c.trivial}
+        {
+            "table": c.table, "row": c.row, "fold": c.fold, "seed": c.seed, "hash": c.hash, "trivial": c.trivial,
+            "train": c.train,
+        }
         for c in suite.cells
-    ]
-    tables = {
-        key: {name: value for name, value in table.items() if name in ("title", "metrics", "groups", "paper")}
-        | {"rows": {row: settings.get("paper_method", row) for row, settings in table["rows"].items()}}
-        for key, table in suite.tables.items()
-    }
+    ]  # fmt: skip
+    tables = {key: _printed_part(table) for key, table in suite.tables.items()}
     plan = {"suite": suite.name, "title": suite.title, "tables": tables, "cells": cells}
     write_text_atomically(path, json.dumps(plan, indent=1))
+
+
+def _printed_part(table: dict[str, Any]) -> dict[str, Any]:
+    """What of a table's settings its printing needs; ``rows`` are the names of the paper's methods by ours."""
+    kept = ("title", "metrics", "groups", "paper", "compare", "columns", "left_out", "grid", "points")
+    trivial = {row: row for row in trivial_rows(table)}
+    rows = {row: settings.get("paper_method", row) for row, settings in table["rows"].items()}
+    return {name: table[name] for name in kept if name in table} | {"rows": trivial | rows}
 
 
 def run_suite(suite: Suite, out: Path, jobs: int | None = None, retry_failed: bool = False) -> int:
@@ -97,14 +105,32 @@ class Runner:
             raise
 
     def _start_more(self) -> None:
-        while self.waiting and len(self.running) < self.jobs:
-            cell = self.waiting.popleft()
+        while len(self.running) < self.jobs and (cell := self._next_ready()) is not None:
             slot = min(set(range(self.jobs)) - set(self.running))
             args = (cell_folder(self.out, cell.hash), cell.config, self.threads, self.queue)
             process = self.context.Process(target=_in_slot, args=(slot, *args))
             process.start()
             self.running[slot] = Running(cell, process, slot)
             self.display.started(cell)
+
+    def _next_ready(self) -> Cell | None:
+        """The first waiting cell whose translator is trained; those whose translator has failed fail with it."""
+        for cell in list(self.waiting):
+            folder = cell_folder(self.out, cell.hash)
+            needed = cell_folder(self.out, cell.needs) if cell.needs else None
+            if needed is None or is_done(needed):
+                self.waiting.remove(cell)
+                return cell
+            if failure(needed) is not None and not self._is_running(cell.needs):
+                self.waiting.remove(cell)
+                folder.mkdir(parents=True, exist_ok=True)
+                mark_failed(folder, f"its translator failed: {failure(needed)}")
+                self.display.finished(cell, failure(folder), 0.0)
+        return None
+
+    def _is_running(self, cell_hash: str) -> bool:
+        """Or about to be: a cell that is run again still carries its old failure."""
+        return any(cell.hash == cell_hash for cell in [*self.waiting, *(r.cell for r in self.running.values())])
 
     def _read_progress(self) -> None:
         try:

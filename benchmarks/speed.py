@@ -18,7 +18,11 @@ from zoo.translator import Translator
 
 REPEATS = 5
 # The size and batch of a method's own config.
-SIZES = {"pix2pix": ("elastography", (256, 256), 1), "sswe": ("swe", (64, 96), 64)}
+SIZES = {
+    "hsct": ("elastography", (256, 256), 16),
+    "pix2pix": ("elastography", (256, 256), 1),
+    "sswe": ("swe", (64, 96), 64),
+}
 VARIANTS: dict[str, tuple[torch.dtype | None, bool]] = {
     "fp32": (None, False),
     "bf16": (torch.bfloat16, False),
@@ -53,6 +57,7 @@ def _measure(
         "source": torch.rand(batch_size, task.source.channels, *size, device=device) * 2 - 1,
         "target": torch.rand(batch_size, task.target.channels, *size, device=device) * 2 - 1,
         "valid": torch.ones(batch_size, 1, *size, dtype=torch.bool, device=device),
+        "superpixels": _squares(*size).expand(batch_size, -1, -1).to(device),
     }
     step = _training_step(model, batch, device, dtype)
     cuda = device == "cuda"
@@ -72,7 +77,7 @@ def _training_step(model: Translator, batch: dict, device: str, dtype) -> Callab
     """The method's own losses and optimizers, without the trainer around them."""
     configured = model.configure_optimizers()
     optimizers = configured[0] if isinstance(configured, tuple) else [configured["optimizer"]]
-    sides = getattr(model, "order", None)
+    sides = None if model.automatic_optimization else model.order
 
     def step() -> None:
         with torch.autocast(device, dtype, enabled=dtype is not None):
@@ -86,6 +91,12 @@ def _training_step(model: Translator, batch: dict, device: str, dtype) -> Callab
             optimizer.step()
 
     return step
+
+
+def _squares(rows: int, columns: int, a_side: int = 4) -> torch.Tensor:
+    """Sixteen labels, as superpixels would be."""
+    down, across = (torch.arange(n) * a_side // n for n in (rows, columns))
+    return down[:, None] * a_side + across
 
 
 def _median_ms(call: Callable[[], Any], cuda: bool) -> float:

@@ -1,16 +1,107 @@
-"""Summaries of per-image scores."""
+"""Summaries and comparisons of per-image scores. A run is a fold and a seed."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from zoo.metrics.classification import CLASSIFICATION
+
+RUN = ["fold", "seed"]
+RESAMPLES = 2000
+
+
+def per_run(scores: pd.DataFrame, metric: str) -> pd.Series:
+    """One number a run: the mean over its images, or the classifier's score on them."""
+    if metric in CLASSIFICATION:
+        score = CLASSIFICATION[metric]
+        runs = {run: score(own["label"].to_numpy(), own["probability"].to_numpy()) for run, own in scores.groupby(RUN)}
+        return pd.Series(runs, dtype=float)
+    return scores.dropna(subset=[metric]).groupby(RUN)[metric].mean()
+
 
 def over_runs(scores: pd.DataFrame, metric: str) -> tuple[float, float, float, int]:
-    """Mean over runs of the mean over images, its standard deviation over runs (n - 1; NaN for one run), the mean
-    over runs of the standard deviation over images, and the number of runs. A run is a fold and a seed."""
-    runs = scores.dropna(subset=[metric]).groupby(["fold", "seed"])[metric]
-    means = runs.mean()
+    """Mean over runs, its standard deviation over runs (n - 1; NaN for one run), the mean over runs of the standard
+    deviation over images (NaN for a classifier), and the number of runs."""
+    means = per_run(scores, metric)
     spread = float(means.std(ddof=1)) if len(means) > 1 else float("nan")
-    return float(means.mean()), spread, float(runs.std(ddof=1).mean()), len(means)
+    images = float("nan") if metric in CLASSIFICATION else float(scores.groupby(RUN)[metric].std(ddof=1).mean())
+    return float(means.mean()), spread, images, len(means)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``difference`` of two methods, mean over ``runs``; ``t_test`` its p-value paired over runs, as the papers do it;
+    ``low``, ``high`` the 95 % interval and ``bootstrap`` the p-value of resampling the test patients of each run."""
+
+    difference: float
+    runs: int
+    t_test: float
+    low: float
+    high: float
+    bootstrap: float
+
+
+def compare(one: pd.DataFrame, other: pd.DataFrame, metric: str, seed: int = 0) -> Comparison | None:
+    """Per-image scores of two methods, paired by run and patient; None where they share no run."""
+    runs = sorted(set(per_run(one, metric).index) & set(per_run(other, metric).index))
+    if not runs:
+        return None
+    pairs = [[_of_run(scores, run) for scores in (one, other)] for run in runs]
+    differences = np.array([_difference(metric, *pair, None)[0] for pair in pairs])
+    rng = np.random.default_rng(seed)
+    resampled = np.nanmean([_difference(metric, *pair, rng) for pair in pairs], axis=0)
+    beyond = min(np.mean(resampled <= 0), np.mean(resampled >= 0))
+    return Comparison(
+        float(differences.mean()),
+        len(runs),
+        _t_test(differences),
+        *(float(edge) for edge in np.nanpercentile(resampled, (2.5, 97.5))),
+        float(min(1.0, max(2 * beyond, 1 / RESAMPLES))),
+    )
+
+
+def _t_test(differences: np.ndarray) -> float:
+    from scipy.stats import ttest_1samp
+
+    if len(differences) < 2 or np.ptp(differences) == 0:
+        return float("nan")
+    return float(ttest_1samp(differences, 0.0).pvalue)
+
+
+def _of_run(scores: pd.DataFrame, run: tuple[int, int]) -> pd.DataFrame:
+    return scores[(scores["fold"] == run[0]) & (scores["seed"] == run[1])].set_index("id")
+
+
+def _difference(metric: str, one: pd.DataFrame, other: pd.DataFrame, rng: np.random.Generator | None) -> np.ndarray:
+    """Score of ``one`` minus that of ``other`` on the images of both: once, or for every resampling of patients."""
+    shared = one.index.intersection(other.index)
+    one, other = one.loc[shared], other.loc[shared]
+    weights = np.ones((1, len(shared)))
+    if rng is not None:
+        patients, number = np.unique(one["patient"].astype(str), return_inverse=True)
+        drawn = rng.multinomial(len(patients), np.full(len(patients), 1 / len(patients)), RESAMPLES)
+        weights = drawn[:, number].astype(float)
+    return weighted_score(one, metric, weights) - weighted_score(other, metric, weights)
+
+
+def weighted_score(scores: pd.DataFrame, metric: str, weights: np.ndarray) -> np.ndarray:
+    """The score of one run with each image counted as often as ``weights`` ``(R, images)`` say; ``(R,)``."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if metric not in CLASSIFICATION:
+            known = scores[metric].notna().to_numpy()
+            return weights[:, known] @ scores[metric].to_numpy()[known] / weights[:, known].sum(1)
+        label, probability = scores["label"].to_numpy() == 1, scores["probability"].to_numpy()
+        called = probability >= 0.5
+        if metric == "accuracy":
+            return weights @ (called == label) / weights.sum(1)
+        if metric == "F1":
+            hits, misses = weights @ (called & label), weights @ (called != label)
+            return 2 * hits / (2 * hits + misses)
+        sick, healthy = weights[:, label], weights[:, ~label]
+        above = probability[label][:, None] - probability[~label][None]
+        order = (np.sign(above) + 1) / 2  # 1 where the malignant image has the higher probability, 1/2 for a tie
+        return ((sick @ order) * healthy).sum(1) / (sick.sum(1) * healthy.sum(1))
 
 
 def best(values: dict[str, float], higher_is_better: bool | None) -> set[str]:

@@ -1,7 +1,7 @@
 """Paper-style tables from the scores on disk: CSV, Markdown and LaTeX. Pure functions of a results folder."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +9,36 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.cell import failure, is_done
-from benchmarks.plan import TRIVIAL
-from benchmarks.statistics import best, over_runs
+from benchmarks.plan import BETWEEN
+from benchmarks.statistics import RESAMPLES, best, compare, over_runs
 from datamodules.errors import InputError
 from datamodules.readers import write_text_atomically
 from zoo.metrics import make_metrics
+from zoo.metrics.classification import CLASSIFICATION
 
 PUBLISHED = Path(__file__).parent / "published.csv"
 OVERALL = "overall"
-DIGITS = {"SSIM": 4, "LNCC": 4, "LPIPS": 4, "MI": 3, "MI_source": 3}
+TESTS_NOTE = (
+    f"Differences are means over runs. Bootstrap: {RESAMPLES} resamplings of each run's test patients. t-test: paired "
+    "over runs, as the papers do it; with few runs it says little."
+)
+DIGITS = {"accuracy": 3, "F1": 3, "AUC": 3, "SSIM": 4, "LNCC": 4, "LPIPS": 4, "MI": 3, "MI_source": 3}
 LABELS = {"benign": 0, "malignant": 1, "normal": 2}
 PAPER_NAMES = {"hsct": "HSC-T", "sswe": "sSWE", "cyclegan_perceptual": "CycleGAN with perceptual loss"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table: ``cells`` holds a row a method and metric and group with its numbers; ``notes`` stand under it."""
+    """One table: ``cells`` holds a row a method and metric and group with its numbers; ``notes`` stand under it.
+
+    ``tests`` compares one row with all others: a line a metric, group and other row; empty where none is named.
+    """
 
     key: str
     title: str
     cells: pd.DataFrame
     notes: list[str]
+    tests: pd.DataFrame
 
     def wide(self, bold: str = "{}") -> pd.DataFrame:
         """Text as printed: a row a method, a column a metric (and group), the paper's numbers beside ours."""
@@ -50,9 +59,25 @@ class Table:
 
     def markdown(self) -> str:
         wide = self.wide("**{}**").reset_index()
-        lines = [list(wide.columns), ["---"] * len(wide.columns), *wide.to_numpy().tolist()]
-        table = "\n".join("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines)
-        return f"### {self.title}\n\n{table}\n\n" + "\n".join(f"{note}  " for note in self.notes) + "\n"
+        text = f"### {self.title}\n\n{_markdown(wide)}\n\n" + "\n".join(f"{note}  " for note in self.notes) + "\n"
+        return text + (f"\n{_markdown(self.printed_tests())}\n\n{TESTS_NOTE}\n" if len(self.tests) else "")
+
+    def printed_tests(self) -> pd.DataFrame:
+        """Text as printed: the differences with their tests."""
+        lines = [
+            {
+                "": f"{test.row} - {test.other}",
+                "metric": test.metric if test.group == OVERALL else f"{test.metric}, {test.group}",
+                "difference": f"{test.difference:+.{_digits(test.metric)}f}",
+                "95 % interval": f"{test.low:+.{_digits(test.metric)}f} to {test.high:+.{_digits(test.metric)}f}",
+                "p, bootstrap": _p_value(test.bootstrap),
+                "p, t-test": _p_value(test.t_test),
+                "p, t-test, paper": _p_value(test.paper),
+            }
+            for test in self.tests.itertuples()
+        ]
+        printed = pd.DataFrame(lines)
+        return printed.loc[:, (printed != "").any()] if lines else printed
 
     def latex(self) -> str:
         wide = self.wide("\\textbf{{{}}}").map(_latex_escape)
@@ -77,12 +102,14 @@ def make_tables(out: Path) -> list[Table]:
 
 
 def write_tables(out: Path) -> list[Table]:
-    """Write ``tables/<key>.csv``, ``.md`` and ``.tex``."""
+    """Write ``tables/<key>.csv``, ``.md`` and ``.tex``, and ``<key>_tests.csv`` where rows are compared."""
     tables = make_tables(out)
     for table in tables:
         write_text_atomically(out / "tables" / f"{table.key}.csv", table.cells.to_csv(index=False))
         write_text_atomically(out / "tables" / f"{table.key}.md", table.markdown())
         write_text_atomically(out / "tables" / f"{table.key}.tex", table.latex())
+        if len(table.tests):
+            write_text_atomically(out / "tables" / f"{table.key}_tests.csv", table.tests.to_csv(index=False))
     return tables
 
 
@@ -104,37 +131,79 @@ def _make_table(out: Path, plan: dict[str, Any], key: str) -> Table:
     settings = plan["tables"][key]
     scores = load_scores(out, plan, key)
     published = _published(settings.get("paper"))
-    lines = []
-    for metric in settings["metrics"]:
-        for group in (*(settings.get("groups", ()) if metric != "FID" else ()), OVERALL):
-            lines += _cells(out, plan, key, scores, published, metric, group)
-    return Table(key, settings["title"], pd.DataFrame(lines), _notes(out, plan, key))
+    pieces = [(metric, group) for metric in settings["metrics"] for group in _groups(settings, metric)]
+    lines = [line for piece in pieces for line in _cells(out, plan, key, scores, published, *piece)]
+    tests = _tests(settings, scores, published) if settings.get("compare") else pd.DataFrame()
+    return Table(key, settings["title"], pd.DataFrame(lines), _notes(out, plan, key), tests)
+
+
+def _groups(settings: dict[str, Any], metric: str) -> list[str]:
+    """What a metric has a column for: classes and all of them, or which set a classifier learnt and was tested on."""
+    if "columns" in settings:
+        return settings["columns"]
+    return [*(settings.get("groups", ()) if metric != "FID" else ()), OVERALL]
+
+
+def _of_group(scores: pd.DataFrame, group: str) -> pd.DataFrame:
+    if not len(scores) or group == OVERALL:
+        return scores
+    return scores[scores["column"] == group] if BETWEEN in group else scores[scores["label"] == LABELS[group]]
+
+
+def _has(scores: pd.DataFrame, metric: str) -> bool:
+    return len(scores) > 0 and (metric in scores or (metric in CLASSIFICATION and "probability" in scores))
 
 
 def _cells(out: Path, plan, key: str, scores: pd.DataFrame, published: pd.DataFrame, metric: str, group: str):
     """One metric of one group: a line a method."""
     settings = plan["tables"][key]
-    rows = [*TRIVIAL, *settings["rows"]]
-    chosen = scores if group == OVERALL else scores[scores["label"] == LABELS[group]] if len(scores) else scores
+    chosen = _of_group(scores, group)
     planned = len({(cell["fold"], cell["seed"]) for cell in plan["cells"] if cell["table"] == key})
     lines = []
-    for row in rows:
+    for row, paper_method in settings["rows"].items():
         own = chosen[chosen["row"] == row]
-        line = {"row": row, "metric": metric, "group": group, "state": _state(out, plan, key, row)}
-        numbers = over_runs(own, metric) if len(own) and metric in own else (np.nan, np.nan, np.nan, 0)
+        line = {"row": row, "metric": metric, "group": group, "state": _state(out, plan, key, row, group)}
+        numbers = over_runs(own, metric) if _has(own, metric) else (np.nan, np.nan, np.nan, 0)
         line |= dict(zip(("mean", "std_runs", "std_images", "runs"), numbers, strict=True))
         line["planned"] = planned
         if not line["runs"] and not line["state"]:
             line["state"] = "-"
-        paper = published[
-            (published["method"] == settings["rows"].get(row)) & (published["metric"] == metric)
-            & (published["group"].isin([group, "per patient"] if group == OVERALL else [group]))
-        ]  # fmt: skip
+        paper = _printed(published, paper_method, metric, group)
         line["paper"], line["paper_spread"] = paper[["value", "spread"]].iloc[0] if len(paper) else (np.nan, np.nan)
         lines.append(line)
-    direction = make_metrics((metric,), 1.0)[metric].higher_is_better if metric not in ("LPIPS", "FID") else False
-    winners = best({line["row"]: line["mean"] for line in lines if line["runs"] == planned}, direction)
+    winners = best({line["row"]: line["mean"] for line in lines if line["runs"] == planned}, _direction(metric))
     return [line | {"best": line["row"] in winners} for line in lines]
+
+
+def _direction(metric: str) -> bool | None:
+    if metric in ("LPIPS", "FID"):
+        return False
+    return True if metric in CLASSIFICATION else make_metrics((metric,), 1.0)[metric].higher_is_better
+
+
+def _printed(published: pd.DataFrame, method: str, metric: str, group: str) -> pd.DataFrame:
+    chosen = published[(published["method"] == method) & (published["metric"] == metric)]
+    if BETWEEN in group:
+        return chosen[chosen["dataset"] == group]
+    return chosen[chosen["group"].isin([group, "per patient"] if group == OVERALL else [group])]
+
+
+def _tests(settings: dict[str, Any], scores: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """The row named by ``compare`` against every other, on every metric that single images or patients have."""
+    row, lines = settings["compare"], []
+    for metric in settings["metrics"]:
+        for group in _groups(settings, metric):
+            chosen = _of_group(scores, group)
+            for other in (name for name in settings["rows"] if name != row):
+                ours, theirs = (chosen[chosen["row"] == name] for name in (row, other))
+                found = compare(ours, theirs, metric) if _has(ours, metric) and _has(theirs, metric) else None
+                if found is None or metric == "FID":
+                    continue
+                pair = f"{settings['rows'][row]} vs {settings['rows'][other]}"
+                paper = _printed(published, pair, f"t-test p of {metric}", group)["value"]
+                line = {"row": row, "other": other, "metric": metric, "group": group} | asdict(found)
+                lines.append(line | {"paper": paper.iloc[0] if len(paper) else np.nan})
+    return pd.DataFrame(lines)
 
 
 def _published(paper: dict[str, Any] | None) -> pd.DataFrame:
@@ -150,10 +219,13 @@ def _published(paper: dict[str, Any] | None) -> pd.DataFrame:
     return chosen.assign(value=chosen["value"] * scale, spread=spread * scale)
 
 
-def _state(out: Path, plan: dict[str, Any], key: str, row: str) -> str:
+def _state(out: Path, plan: dict[str, Any], key: str, row: str, group: str) -> str:
     """Why a row has no number: every one of its cells failed or has not run."""
-    folders = [out / "cells" / cell["hash"] for cell in plan["cells"] if (cell["table"], cell["row"]) == (key, row)]
-    if any(is_done(folder) for folder in folders):
+    train = group.split(BETWEEN)[0] if BETWEEN in group else ""
+    wanted = (key, row, train)
+    cells = [cell for cell in plan["cells"] if (cell["table"], cell["row"], cell["train"]) == wanted]
+    folders = [out / "cells" / cell["hash"] for cell in cells]
+    if not folders or any(is_done(folder) for folder in folders):
         return ""
     reasons = [reason for folder in folders if (reason := failure(folder))]
     return f"failed: {reasons[0]}" if reasons else "not run"
@@ -161,25 +233,17 @@ def _state(out: Path, plan: dict[str, Any], key: str, row: str) -> str:
 
 def _notes(out: Path, plan: dict[str, Any], key: str) -> list[str]:
     """What the numbers were measured on, how many runs they are a mean of, and what failed."""
+    settings = plan["tables"][key]
     cells = [cell for cell in plan["cells"] if cell["table"] == key]
-    done = [cell for cell in cells if is_done(out / "cells" / cell["hash"])]
-    notes = []
-    if done:
-        data = json.loads((out / "cells" / done[0]["hash"] / "done.json").read_text())["data"]
-        counts = ", ".join(f"{data['images'].get(split, 0)} {split}" for split in ("train", "val", "test"))
-        size = " x ".join(str(side) for side in data["size"])
-        notes.append(f"Measured on {data['data']}: task {data['task']}, {size} pixels, images {counts}.")
-        errors = [metric for metric in plan["tables"][key]["metrics"] if metric in ("MAE", "RMSE", "ME")]
-        if errors:
-            unit = "levels from 0 to 255" if data["unit"] in ("grey level", "RGB") else data["unit"]
-            notes.append(f"{', '.join(errors)} in {unit}.")
-        absent = [n for n, w in (("LPIPS", data["lpips_weights"]), ("FID", data["fid_weights"])) if not w]
-        if absent:
-            notes.append(f"No {' and '.join(absent)}: no pretrained weights were named.")
+    notes = [*_data_notes(out, settings, cells)]
     runs = len({(cell["fold"], cell["seed"]) for cell in cells})
     spread = "mean ± standard deviation over them" if runs > 1 else "no spread"
     notes.append(f"{runs} run{'s' * (runs > 1)} a row (folds and seeds), {spread}; best in bold.")
-    paper = plan["tables"][key].get("paper")
+    if "columns" in settings:
+        notes.append("Columns are train>test; with two of one name, tested on the patients left out of training.")
+    if settings.get("left_out"):
+        notes.append(f"Left out: {', '.join(settings['left_out'])}; name the folder of images by --busi DIR.")
+    paper = settings.get("paper")
     if paper:
         name, dataset = PAPER_NAMES.get(paper["paper"], paper["paper"]), paper.get("dataset", "its own data")
         place = "text" if paper["table"] == "text" else f"table {paper['table']}"
@@ -187,8 +251,40 @@ def _notes(out: Path, plan: dict[str, Any], key: str) -> list[str]:
     for cell in cells:
         reason = failure(out / "cells" / cell["hash"])
         if reason:
-            notes.append(f"FAILED: {cell['row']}, fold {cell['fold']}, seed {cell['seed']}: {reason}")
+            trained = f" on {cell['train']}" if cell["train"] else ""
+            notes.append(f"FAILED: {cell['row']}{trained}, fold {cell['fold']}, seed {cell['seed']}: {reason}")
     return notes
+
+
+def _data_notes(out: Path, settings: dict[str, Any], cells: list[dict[str, Any]]):
+    """A line on the data, or one on each set that a classifier was trained on."""
+    done = [cell for cell in cells if is_done(out / "cells" / cell["hash"])]
+    for train in dict.fromkeys(cell["train"] for cell in done):
+        cell = next(cell for cell in done if cell["train"] == train)
+        data = json.loads((out / "cells" / cell["hash"] / "done.json").read_text())["data"]
+        counts = ", ".join(f"{data['images'].get(split, 0)} {split}" for split in ("train", "val", "test"))
+        size = " x ".join(str(side) for side in data["size"])
+        name = f"{train} stands for" if train and train != data["data"] else "Measured on"
+        notes = [f"{name} {data['data']}: task {data['task']}, {size} pixels, images {counts}."]
+        errors = [metric for metric in settings["metrics"] if metric in ("MAE", "RMSE", "ME")]
+        if errors:
+            unit = "levels from 0 to 255" if data["unit"] in ("grey level", "RGB") else data["unit"]
+            notes.append(f"{', '.join(errors)} in {unit}.")
+        absent = [n for n, w in (("LPIPS", data["lpips_weights"]), ("FID", data["fid_weights"])) if not w]
+        if absent and not train:
+            notes.append(f"No {' and '.join(absent)}: no pretrained weights were named.")
+        yield from notes
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    lines = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+    return "\n".join("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines)
+
+
+def _p_value(p: float) -> str:
+    if np.isnan(p):
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _digits(metric: str) -> int:

@@ -12,6 +12,7 @@ class Batch(TypedDict):
     ``source`` and ``target`` are float32 ``(B, C, H, W)``; ``valid`` is bool ``(B, 1, H, W)``, true where the target
     may be trusted; ``label`` is int64 ``(B,)``; ``lesion`` is bool ``(B, 1, H, W)``; ``superpixels`` is int64
     ``(B, H, W)`` with -1 outside. ``target`` is absent where the data has none (translation can then only predict).
+    ``superpixels`` and ``translation``, a frozen translator's output, are there for methods that ask for them.
     """
 
     source: Tensor
@@ -20,6 +21,7 @@ class Batch(TypedDict):
     label: NotRequired[Tensor]
     lesion: NotRequired[Tensor]
     superpixels: NotRequired[Tensor]
+    translation: NotRequired[Tensor]
     id: list[str]
     patient: list[str]
     organ: list[str]

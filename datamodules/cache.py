@@ -10,7 +10,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -27,41 +26,56 @@ class ImageSource(Protocol):
     """Where images come from: ``len(source)`` of them, whose contents are determined by ``key``.
 
     ``read(index)`` returns float32 ``source`` and, where there is one, ``target`` in [-1, 1], bool ``valid`` and,
-    where there is one, bool ``lesion``; each ``(H, W, C)`` of one size. It raises InputError for a bad file.
+    where there is one, bool ``lesion``; each ``(H, W, C)`` of one size. uint8 arrays are kept as they are (labels). It
+    raises InputError for a bad file. ``verb`` says what is done; ``parallel`` whether several processes may do it.
     """
 
     key: Mapping
     verb: str
+    parallel: bool
 
     def __len__(self) -> int: ...
 
     def read(self, index: int) -> dict[str, np.ndarray]: ...
 
 
-@dataclass(frozen=True)
 class ImageCache:
-    """Memory-mapped images: ``arrays[name]`` is ``(N, H, W, C)``, uint16 for pictures and bool for masks."""
+    """Memory-mapped images: ``arrays[name]`` is ``(N, H, W, C)``, uint16 for pictures, bool or uint8 for masks.
 
-    folder: Path
-    arrays: dict[str, np.ndarray]
+    ``folders`` are the images' own and those of what was derived from them.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self.folders = folders
+        self.arrays = {
+            file.stem: np.load(file, mmap_mode="r") for folder in folders for file in sorted(folder.glob("*.npy"))
+        }
+
+    @property
+    def name(self) -> str:
+        """Stands for all that the images depend on."""
+        return self.folders[0].name
+
+    def __len__(self) -> int:
+        return len(self.arrays["source"])
 
     def __contains__(self, name: str) -> bool:
         return name in self.arrays
+
+    def beside(self, other: "ImageCache") -> "ImageCache":
+        """The arrays of both."""
+        return ImageCache(*self.folders, *other.folders)
 
     def image(self, name: str, index: int) -> np.ndarray:
         """Float32 ``(H, W, C)`` in [-1, 1]."""
         return self.arrays[name][index].astype(np.float32) * np.float32(2 / LEVELS) - np.float32(1)
 
     def mask(self, name: str, index: int) -> np.ndarray:
-        """Bool ``(H, W, 1)``."""
+        """Bool ``(H, W, 1)``, or uint8 labels."""
         return np.asarray(self.arrays[name][index])
 
-    def __getstate__(self):  # workers open the files anew instead of receiving copies of them
-        return {"folder": self.folder}
-
-    def __setstate__(self, state):
-        object.__setattr__(self, "folder", state["folder"])
-        object.__setattr__(self, "arrays", _open_arrays(state["folder"]))
+    def __reduce__(self):  # workers open the files anew instead of receiving copies of them
+        return ImageCache, self.folders
 
 
 def default_cache_dir() -> Path:
@@ -83,11 +97,7 @@ def open_or_build(source: ImageSource, cache_dir: Path | str | None = None, jobs
         with FileLock(root / f"{digest[:20]}.lock"):
             if not folder.is_dir():
                 _build(source, folder, jobs)
-    return ImageCache(folder, _open_arrays(folder))
-
-
-def _open_arrays(folder: Path) -> dict[str, np.ndarray]:
-    return {file.stem: np.load(file, mmap_mode="r") for file in sorted(folder.glob("*.npy"))}
+    return ImageCache(folder)
 
 
 def _build(source: ImageSource, folder: Path, jobs: int | None) -> None:
@@ -118,7 +128,7 @@ def _read_all(source: ImageSource, jobs: int | None):
     """Yield the packed images in order, from several processes where that is worth their start."""
     total = len(source)
     jobs = jobs or available_cpus()
-    jobs = min(jobs, max(1, total // 32))
+    jobs = min(jobs, max(1, total // 32)) if source.parallel else 1
     if jobs == 1:
         results = (_read_packed(source, index) for index in range(total))
     else:
@@ -145,7 +155,7 @@ def _read_packed(source: ImageSource, index: int) -> dict[str, np.ndarray] | Inp
 
 
 def _pack(image: np.ndarray) -> np.ndarray:
-    if image.dtype == bool:
+    if image.dtype in (bool, np.uint8):
         return image
     return np.round((np.clip(image, -1, 1) + 1) * (LEVELS / 2)).astype(np.uint16)
 

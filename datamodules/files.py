@@ -19,6 +19,7 @@ class FileSource:
     """
 
     verb = "reading images"
+    parallel = True
 
     def __init__(self, manifest: Manifest, task: Task, grid: Grid, limits: Limits) -> None:
         self.rows, self.task, self.grid, self.limits = manifest.rows, task, grid, limits

@@ -11,6 +11,7 @@ import numpy as np
 
 from datamodules.errors import InputError
 
+IMAGES = ("source", "target", "translation")
 MASKS = ("valid", "lesion", "superpixels")
 
 

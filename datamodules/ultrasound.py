@@ -12,11 +12,11 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, default_collate
 
 from datamodules.batch import Batch, Task
-from datamodules.cache import ImageCache, available_cpus
+from datamodules.cache import ImageCache, ImageSource, available_cpus, open_or_build
 from datamodules.errors import InputError
 from datamodules.manifest import SPLITS
 from datamodules.splits import check_fold, check_not_empty, number_of_folds, split_patients
-from datamodules.transforms import MASKS, Augment, Augmentation
+from datamodules.transforms import IMAGES, MASKS, Augment, Augmentation
 
 CLASSES = ("benign", "malignant", "normal")
 
@@ -63,12 +63,14 @@ class UltrasoundDataset(Dataset):
         target_row = row
         if self.shuffle_targets:
             target_row = self.indices[np.random.default_rng([seed, 1]).integers(len(self.indices))]
-        sample = {"source": self.cache.image("source", row)}
-        if "target" in self.cache:
-            sample["target"] = self.cache.image("target", target_row)
+        of_target = {"target", "superpixels"}
+        sample = {}
+        for name in IMAGES:
+            if name in self.cache:
+                sample[name] = self.cache.image(name, target_row if name in of_target else row)
         for name in MASKS:
             if name in self.cache:
-                sample[name] = self.cache.mask(name, row).astype(np.uint8)
+                sample[name] = self.cache.mask(name, target_row if name in of_target else row).astype(np.uint8)
         return sample
 
 
@@ -137,7 +139,8 @@ class UltrasoundDataModule(pl.LightningDataModule):
         self.split_seed, self.seed, self.augmentation = split_seed, seed, augmentation
         self.num_workers, self.drop_last, self.cache_dir = num_workers, drop_last, cache_dir
         self.rows: pd.DataFrame | None = None
-        self.cache: ImageCache | None = None
+        self.images: ImageCache | None = None  # as loaded
+        self.cache: ImageCache | None = None  # with what the method asks for beside them
         self._is_split = False
 
     @abstractmethod
@@ -155,9 +158,12 @@ class UltrasoundDataModule(pl.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         self._load()
+        derived = getattr(self._method(), "derived", None)
+        self.derive(derived(self.images) if derived is not None else [])
         if stage == "predict":  # takes every image: no split, no targets
             return
-        if stage and "target" not in self.cache:
+        needs_target = getattr(self._method(), "needs_target", True)
+        if stage and needs_target and "target" not in self.cache:
             raise InputError(f"{self.task.name}: this data has no targets; use it with 'predict', or add them")
         self._split()
         for needed_by, split in (("fit", "train"), ("test", "test")):
@@ -166,9 +172,20 @@ class UltrasoundDataModule(pl.LightningDataModule):
 
     def _load(self) -> None:
         if self.rows is None:
-            rows, self.cache = self.load()
+            rows, self.images = self.load()
+            self.cache = self.images
             self._check_labels(rows)
             self.rows = rows.reset_index(drop=True).rename_axis("index").reset_index()
+
+    def _method(self) -> pl.LightningModule | None:
+        return self.trainer.lightning_module if self.trainer is not None else None
+
+    def derive(self, sources: list[ImageSource]) -> None:
+        """Compute, once, what a method asks for beside the images (superpixels, translations), and deliver it."""
+        self._load()
+        self.cache = self.images
+        for source in sources:
+            self.cache = self.cache.beside(open_or_build(source, self.cache_dir))
 
     def _split(self) -> None:
         if self._is_split:
@@ -193,7 +210,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
         rows = self.rows if split == "all" else self.rows[self.rows["split"] == split]
         augment = None
         if split == "train" and self.augmentation is not None:
-            names = tuple(name for name in ("source", "target", *MASKS) if name in self.cache)
+            names = tuple(name for name in (*IMAGES, *MASKS) if name in self.cache)
             augment = Augment(self.augmentation, self.size, names)
         return UltrasoundDataset(self.cache, rows, self.task.paired, augment, shuffle_targets=split == "train")
 

@@ -35,7 +35,7 @@ def run_folder(folder, version: int = 0):
 
 
 def test_every_method_has_a_config_and_a_tiny_form():
-    assert set(tiny.TINY) == set(METHODS)
+    assert set(tiny.TINY) == set(tiny.EAGER) == set(METHODS)
     assert all((ROOT / "configs" / f"{name}.yaml").is_file() for name in METHODS)
 
 
@@ -163,11 +163,9 @@ def test_one_batch_overfits(name, tmp_path):
     """Sixty epochs on two images halve the error on those images."""
     task = tiny.TINY[name][0]
     data = tiny.data(task, fractions=(0.5, 0.2, 0.3))
-    wide = {"width": 16, "dropout": 0.0}
-    more = {"constant_epochs": 200, "lr": 2e-3} if "constant_epochs" in tiny.TINY[name][1] else {"lr": 5e-3}
     torch.manual_seed(0)
-    model = tiny.method(name, **wide, **more, **({"patience": 100} if name == "sswe" else {}), gradient_clip_val=0.1)
-    data.prepare_data()
+    model = tiny.method(name, **tiny.EAGER[name], gradient_clip_val=0.1)
+    data.derive(model.derived(tiny.loaded(data)))
     batch = next(iter(data.train_dataloader()))
     data.train_dataloader = lambda: Loader(lambda: [batch])
 
@@ -184,7 +182,7 @@ def test_one_batch_overfits(name, tmp_path):
 @methods
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(name, tmp_path):
     data, model = tiny.data(tiny.TINY[name][0]), tiny.method(name)
-    data.prepare_data()
+    data.derive(model.derived(tiny.loaded(data)))
     good = list(data.train_dataloader())
     bad = copy.deepcopy(good)
     bad[1]["source"][:] = math.nan

@@ -260,4 +260,4 @@ def test_batches_on_a_device_write_the_same_pictures_as_workers_do(tmp_path):
 
 def test_the_cache_says_what_it_holds(tmp_path):
     cache = open_or_build(PhantomSource("swe", 2, (16, 16)), tmp_path)
-    assert json.loads((cache.folder / "key.json").read_text())["task"] == "swe"
+    assert json.loads((cache.folders[0] / "key.json").read_text())["task"] == "swe"

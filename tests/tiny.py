@@ -11,14 +11,41 @@ from zoo.evaluation import Evaluation
 
 # Constructor arguments that shrink a method, and the phantom task that its config runs on.
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
+    "hsct": (
+        "elastography",
+        {
+            "preset": "stable",
+            "decay_epochs": 4,
+            "widths": (8, 16, 32, 48),
+            "depth": 1,
+            "heads": 2,
+            "positions": (4, 4),
+            "disc_width": 8,
+            "superpixels": 4,
+            "patch_length": 32,
+        },
+    ),
     "pix2pix": ("elastography", {"depth": 3, "width": 4, "constant_epochs": 1, "decay_epochs": 3}),
     "sswe": ("swe", {"width": 4, "patience": 0}),
+}
+
+
+# What makes a method follow two images closely within a hundred epochs.
+EAGER: dict[str, dict[str, Any]] = {
+    "hsct": {"lr": 1e-3, "decay_epochs": 200, "use_adv": False, "use_apc": False, "use_cmm": False, "lambda_pixel": 1.0},
+    "pix2pix": {"width": 16, "dropout": 0.0, "constant_epochs": 200, "lr": 2e-3},
+    "sswe": {"width": 16, "dropout": 0.0, "lr": 5e-3, "patience": 100},
 }
 
 
 def data(task: str, **kwargs: Any) -> PhantomDataModule:
     settings = {"patients": 12, "size": (32, 32), "batch_size": 2, "num_workers": 0} | kwargs
     return PhantomDataModule(task, **settings)
+
+
+def loaded(data: PhantomDataModule):
+    data.prepare_data()
+    return data.images
 
 
 def method(name: str, in_channels: int = 1, out_channels: int | None = None, **kwargs: Any):
@@ -52,7 +79,7 @@ def command(name: str, folder, *more: str) -> list[str]:
         "--data.size=[32,32]",
         "--data.batch_size=2",
         "--data.num_workers=0",
-        *(f"--model.{key}={value}" for key, value in arguments.items()),
+        *(f"--model.{key}={list(value) if isinstance(value, tuple) else value}" for key, value in arguments.items()),
         "--trainer.accelerator=cpu",
         "--trainer.enable_progress_bar=false",
         "--trainer.enable_model_summary=false",

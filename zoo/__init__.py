@@ -1,12 +1,16 @@
 """The zoo: methods, networks, losses and metrics. Knows no dataset."""
 
+from zoo.method import Method
+from zoo.methods.diagnosis import Diagnosis
+from zoo.methods.hsct import HSCT
 from zoo.methods.pix2pix import Pix2Pix
 from zoo.methods.sswe import SSWE
 from zoo.translator import Translator
 
 METHODS: dict[str, type[Translator]] = {
+    "hsct": HSCT,
     "pix2pix": Pix2Pix,
     "sswe": SSWE,
 }
 
-__all__ = ["METHODS", "Translator"]
+__all__ = ["METHODS", "Diagnosis", "Method", "Translator"]

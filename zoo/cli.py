@@ -15,8 +15,8 @@ import datamodules  # noqa: F401 (short names of data modules resolve only for i
 import zoo  # noqa: F401 (likewise of methods)
 from datamodules.errors import InputError
 from zoo.evaluation import Evaluation
+from zoo.method import Method
 from zoo.predictions import PredictionWriter
-from zoo.translator import Translator
 
 
 class LastCheckpoint(ModelCheckpoint):
@@ -37,7 +37,7 @@ class SonozooCLI(LightningCLI):
 
     def __init__(self, args: ArgsType = None, run: bool = True) -> None:
         super().__init__(
-            Translator,
+            Method,
             LightningDataModule,
             subclass_mode_model=True,
             subclass_mode_data=True,

@@ -1,5 +1,6 @@
 """Evaluation: the same metrics for every method, per image, to a CSV and to the logger."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from torchmetrics import Metric
 from datamodules.batch import RGB, Batch, Task
 from datamodules.readers import write_image, write_text_atomically
 from zoo.metrics import make_metrics
+from zoo.metrics.classification import CLASSIFICATION
 from zoo.pictures import panel
 
 FACTS = ("id", "patient", "organ", "device")
 
 
 class Evaluation(Callback):
-    """Scores every validation and test image on the target's declared range.
+    """Scores every validation and test image: translations on the target's declared range, diagnoses by the
+    probability of malignancy.
 
     Writes ``splits.csv``, ``scores_val.csv`` and ``scores_test.csv`` (one row an image) and, for a test with FID,
     ``scores_test_set.csv``; logs means as ``val/SSIM`` and so on, and a grid of source, target, translation and error.
@@ -72,10 +75,10 @@ class Evaluation(Callback):
         self._start()
 
     def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0) -> None:
-        self._score(batch, outputs, fid=None)  # too dear for every epoch
+        self._take(batch, outputs, fid=None)  # too dear for every epoch
 
     def on_test_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0) -> None:
-        self._score(batch, outputs, self.fid)
+        self._take(batch, outputs, self.fid)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.sanity_checking:
@@ -84,8 +87,18 @@ class Evaluation(Callback):
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._finish("test", trainer, pl_module)
 
+    def _take(self, batch: Batch, outputs: Tensor, fid: Metric | None) -> None:
+        if outputs.ndim == 2:
+            self._score_classes(batch, outputs)
+        else:
+            self._score_images(batch, outputs, fid)
+
+    def _score_classes(self, batch: Batch, logits: Tensor) -> None:
+        for index, probability in enumerate(logits.float().softmax(1)[:, 1].tolist()):
+            self.rows.append(_facts(batch, index) | {"probability": probability})
+
     @torch.no_grad()
-    def _score(self, batch: Batch, translation: Tensor, fid: Metric | None) -> None:
+    def _score_images(self, batch: Batch, translation: Tensor, fid: Metric | None) -> None:
         source, target, made = (_unit(image) for image in (batch["source"], batch["target"], translation))
         scores: dict[str, list[float]] = {}
         for name, metric in self.metrics.items():
@@ -93,9 +106,7 @@ class Evaluation(Callback):
             reference = source if name == "MI_source" else target
             scores[name] = metric.per_image(made, reference, batch["valid"]).tolist()
         for index in range(len(batch["id"])):
-            row = {fact: batch[fact][index] for fact in FACTS}
-            row["label"] = int(batch["label"][index]) if "label" in batch else ""
-            self.rows.append(row | {name: values[index] for name, values in scores.items()})
+            self.rows.append(_facts(batch, index) | {name: values[index] for name, values in scores.items()})
             if len(self.panels) < self.grid_images:
                 images = [image[index].float() for image in (batch["source"], batch["target"], translation)]
                 self.panels.append(panel(self.task, *images, batch["valid"][index]))
@@ -108,10 +119,10 @@ class Evaluation(Callback):
         rows = _gathered(self.rows)
         if not rows:
             return
-        for name in self.metrics:
-            scores = [row[name] for row in rows if not np.isnan(row[name])]
-            pl_module.log(f"{stage}/{name}", float(np.mean(scores)) if scores else float("nan"), rank_zero_only=True)
-        fid = float(self.fid.compute()) if self.fid is not None and stage == "test" else None
+        classes = "probability" in rows[0]
+        for name, value in (_class_scores(rows) if classes else _means(rows, self.metrics)).items():
+            pl_module.log(f"{stage}/{name}", value, rank_zero_only=True)
+        fid = float(self.fid.compute()) if self.fid is not None and stage == "test" and not classes else None
         if fid is not None:
             pl_module.log(f"{stage}/FID", fid, rank_zero_only=True)
         folder = self._folder(trainer)
@@ -126,6 +137,21 @@ class Evaluation(Callback):
     def _folder(self, trainer: pl.Trainer) -> Path:
         """Asked by every process: the trainer's ``log_dir`` is a broadcast."""
         return Path(self.out_dir or trainer.log_dir or trainer.default_root_dir)
+
+
+def _facts(batch: Batch, index: int) -> dict[str, Any]:
+    label = int(batch["label"][index]) if "label" in batch else ""
+    return {fact: batch[fact][index] for fact in FACTS} | {"label": label}
+
+
+def _means(rows: list[dict], names: Iterable[str]) -> dict[str, float]:
+    scores = {name: [row[name] for row in rows if not np.isnan(row[name])] for name in names}
+    return {name: float(np.mean(values)) if values else float("nan") for name, values in scores.items()}
+
+
+def _class_scores(rows: list[dict]) -> dict[str, float]:
+    label, probability = (np.array([row[name] for row in rows]) for name in ("label", "probability"))
+    return {name: score(label, probability) for name, score in CLASSIFICATION.items()}
 
 
 def _unit(image: Tensor) -> Tensor:

@@ -14,7 +14,8 @@ from datamodules.readers import safe_name, write_image, write_text_atomically
 
 
 class PredictionWriter(BasePredictionWriter):
-    """Writes every translation of ``predict`` and, last, ``predictions.csv``: id, file, unit and range of each.
+    """Writes every translation of ``predict`` and, last, ``predictions.csv``: id, file, unit and range of each. Of a
+    diagnosis, it writes the id and the probability of malignancy.
 
     Args:
         task: what is translated; the command line takes it from the data.
@@ -46,6 +47,12 @@ class PredictionWriter(BasePredictionWriter):
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:
+        if prediction.ndim == 2:  # logits of a diagnosis
+            probabilities = prediction.float().softmax(1)[:, 1].tolist()
+            self.written += [
+                {"id": image_id, "probability": p} for image_id, p in zip(batch["id"], probabilities, strict=True)
+            ]
+            return
         for image_id, image in zip(batch["id"], prediction.float().cpu(), strict=True):
             file = self._file_name(image_id)
             write_image(self.folder / file, image.permute(1, 2, 0).numpy(), self.task.target)

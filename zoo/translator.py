@@ -1,109 +1,24 @@
-"""Translator: what every method shares. Training differs; validation, testing and prediction do not."""
+"""Translator: a method that makes one image of another."""
 
 from abc import abstractmethod
-from typing import Any
 
-import pytorch_lightning as pl
-import torch
 from torch import Tensor
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from datamodules.batch import Batch
 from datamodules.errors import InputError
+from zoo.method import Method
 
 
-class Translator(pl.LightningModule):
-    """A network that translates: ``forward(source) -> target``, both ``(B, C, H, W)`` in [-1, 1].
-
-    Args:
-        in_channels: of the source. On the command line both come from the data's task.
-        out_channels: of the target.
-        gradient_clip_val: largest gradient norm of an optimizer's parameters; works with manual optimisation too,
-            where the trainer's own setting does not.
-        channels_last: keep weights, and with them feature maps, in the channels-last memory format.
-        compile: run the networks through ``torch.compile``.
-    """
-
-    def __init__(
-        self,
-        in_channels: int = 1,
-        out_channels: int = 1,
-        gradient_clip_val: float | None = None,
-        channels_last: bool = False,
-        compile: bool = False,
-    ) -> None:
-        super().__init__()
-        self.in_channels, self.out_channels = in_channels, out_channels
-        self.gradient_clip_val, self.channels_last, self.compile_networks = gradient_clip_val, channels_last, compile
-        self._pending: tuple[Tensor, int, list[str]] | None = None
-        self._random_state: dict[str, Any] | None = None
+class Translator(Method):
+    """A network that translates: ``forward(source) -> target``, both ``(B, C, H, W)`` in [-1, 1]."""
 
     needs_pairs = True  # an unpaired method says False
 
     @abstractmethod
     def forward(self, source: Tensor) -> Tensor: ...
 
-    @abstractmethod
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Every term of the loss by name, unweighted, and their weighted sum as ``total``."""
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        losses = self.losses(batch)
-        self.report(losses, batch)
-        return losses["total"]
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def infer(self, batch: Batch) -> Tensor:
         return self(batch["source"])
-
-    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self(batch["source"])
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self(batch["source"])
-
-    def report(self, losses: dict[str, Tensor], batch: Batch) -> None:
-        """Log every term as ``loss/<name>`` and stop the run at the first that is not finite."""
-        values = {f"loss/{name}": value.detach().float() for name, value in losses.items()}
-        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch["id"]), sync_dist=True)
-        self._stop_if_pending_is_bad()
-        # Looked at one step later, when the device has long computed it: looking at once would make it wait.
-        finite = torch.stack(list(values.values())).isfinite().all()
-        self._pending = (finite, self.global_step, list(batch["id"]))
-
-    def _stop_if_pending_is_bad(self) -> None:
-        if self._pending is None:
-            return
-        finite, step, ids = self._pending
-        self._pending = None
-        if not finite:
-            raise InputError(
-                f"step {step}: the loss is not finite on the batch {', '.join(ids)}; look at these images, "
-                "lower the learning rate or clip gradients; the last checkpoint is from before this step"
-            )
-
-    # Lightning steps epoch schedulers after the checkpoint is written, and not at all in manual optimisation; both
-    # would make a resumed run differ from an uninterrupted one. So they are stepped here, before the checkpoint.
-    def on_train_epoch_end(self) -> None:
-        self._stop_if_pending_is_bad()
-        for config in self.trainer.lr_scheduler_configs:
-            if isinstance(config.scheduler, ReduceLROnPlateau):
-                config.scheduler.step(self.trainer.callback_metrics[config.monitor])
-            else:
-                config.scheduler.step()
-
-    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        """Nothing: see :meth:`on_train_epoch_end`."""
-
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        if self.gradient_clip_val is not None:
-            parameters = [weight for group in optimizer.param_groups for weight in group["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, self.gradient_clip_val)
-
-    @property
-    def fused(self) -> bool:
-        """Whether optimizers may be fused: a fused one unscales fp16 gradients itself, too late for clipping."""
-        return self.gradient_clip_val is None or self._trainer is None or self.trainer.precision != "16-mixed"
 
     def prepare_data(self) -> None:
         task = getattr(self.trainer.datamodule, "task", None)
@@ -112,27 +27,3 @@ class Translator(pl.LightningModule):
                 f"{type(self).__name__} trains on registered pairs, and the task '{task.name}' has none; "
                 "choose an unpaired method or another --data.task"
             )
-
-    def setup(self, stage: str) -> None:
-        if self.channels_last:
-            self.to(memory_format=torch.channels_last)  # convolutions bring their input into the weights' format
-        if self.compile_networks:
-            for network in self.children():
-                network.compile()
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["random_state"] = {"cpu": torch.get_rng_state()}
-        if torch.cuda.is_available():
-            checkpoint["random_state"]["cuda"] = torch.cuda.get_rng_state(self.device)
-        checkpoint["method"] = type(self).__name__
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._random_state = checkpoint.get("random_state")
-
-    def on_train_start(self) -> None:
-        state, self._random_state = self._random_state, None
-        if state is None:
-            return
-        torch.set_rng_state(state["cpu"].cpu())
-        if "cuda" in state and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["cuda"].cpu(), self.device)

@@ -5,8 +5,8 @@ import json
 from html import escape
 from pathlib import Path
 
-from benchmarks.figures import write_figures
-from benchmarks.tables import Table, read_plan, write_tables
+from benchmarks.figures import CAPTIONS, write_figures
+from benchmarks.tables import TESTS_NOTE, Table, read_plan, write_tables
 from datamodules.readers import write_text_atomically
 
 TEMPLATE = Path(__file__).parent / "report.html"
@@ -32,17 +32,28 @@ def write_report(out: Path) -> Path:
 def _section(out: Path, table: Table) -> dict:
     wide = table.wide("<b>{}</b>").map(_keep_bold).reset_index()
     figures = out / "figures"
-    box, gallery = figures / f"{table.key}_box.svg", figures / f"{table.key}_gallery.png"
+    gallery = figures / f"{table.key}_gallery.png"
     columns = figures / f"{table.key}_gallery.json"
     return {
         "title": table.title,
         "head": list(wide.columns),
         "rows": wide.to_numpy().tolist(),
         "notes": table.notes,
-        "box": box.read_text()[box.read_text().index("<svg") :] if box.is_file() else "",
+        "tests": table.printed_tests().to_dict("split") if len(table.tests) else None,
+        "tests_note": TESTS_NOTE,
+        "figures": [_figure(path, caption) for path, caption in _svgs(figures, table.key) if path.is_file()],
         "gallery": base64.b64encode(gallery.read_bytes()).decode() if gallery.is_file() else "",
         "columns": json.loads(columns.read_text()) if columns.is_file() else [],
     }
+
+
+def _svgs(figures: Path, key: str) -> list[tuple[Path, str]]:
+    return [(figures / f"{key}_{kind}.svg", caption) for kind, caption in CAPTIONS.items()]
+
+
+def _figure(path: Path, caption: str) -> dict[str, str]:
+    text = path.read_text()
+    return {"svg": text[text.index("<svg") :], "caption": caption}
 
 
 def _keep_bold(text: str) -> str:

@@ -21,6 +21,7 @@ class PhantomDataModule(UltrasoundDataModule):
         task: one of the above.
         patients: how many to simulate; a patient has one pair of images.
         phantom_seed: which patients; the split has its own ``seed``.
+        scanner: profile that scans them in ``elastography`` and ``swe``: cart, handheld, scanner A to D, reference.
 
     The other arguments are those of :class:`datamodules.ultrasound.UltrasoundDataModule`.
     """
@@ -30,13 +31,14 @@ class PhantomDataModule(UltrasoundDataModule):
         task: TaskName = "elastography",
         patients: int = 500,
         phantom_seed: int = 0,
+        scanner: str = "cart",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if patients < 1:
             raise InputError(f"patients {patients}: simulate at least one")
         self.task = phantom_task(task)
-        self.source = PhantomSource(task, patients, self.size, phantom_seed)
+        self.source = PhantomSource(task, patients, self.size, phantom_seed, scanner=scanner)
 
     def load(self) -> tuple[pd.DataFrame, ImageCache]:
         cache = open_or_build(self.source, self.cache_dir)

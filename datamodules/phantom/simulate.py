@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -19,6 +20,7 @@ from datamodules.phantom.tissue import FULL_FIELD, Field, Tissue, draw_tissue, r
 
 TaskName = Literal["elastography", "swe", "enhancement", "harmonization", "test_object"]
 TASKS: tuple[str, ...] = get_args(TaskName)
+ONE_SCANNER = ("elastography", "swe")  # tasks whose B-mode may come from any scanner
 CONFIDENCE = 0.75  # the threshold of the sSWE paper
 DEFORMATION_MM = 0.6  # between the handheld's and the cart's image of one patient
 YOUNGS_MODULUS = Signal(1, 0.0, MAX_MODULUS, "kPa")
@@ -44,6 +46,22 @@ def phantom_task(name: str) -> Task:
     raise InputError(f"task '{name}' is none of the phantom's: {', '.join(TASKS)}")
 
 
+def scanner_for(task: str, name: str) -> Scanner:
+    """The profile of that name.
+
+    Raises:
+        InputError: there is none, or the task's scanners are fixed.
+    """
+    profiles = {scanner.name: scanner for scanner in (CART, HANDHELD, *FIVE_SCANNERS)}
+    if name not in profiles:
+        raise InputError(f"scanner '{name}' is none of {', '.join(profiles)}")
+    if name != CART.name and task not in ONE_SCANNER:
+        raise InputError(
+            f"scanner '{name}': the task '{task}' has scanners of its own; choose {', '.join(ONE_SCANNER)}"
+        )
+    return profiles[name]
+
+
 @dataclass(frozen=True)
 class Patient:
     """One simulated pair: images in [0, 1] as float32 ``(H, W, C)``, the target of ``swe`` in kPa / full scale."""
@@ -64,17 +82,19 @@ def simulate_patients(
     seed: int = 0,
     view: Field = FULL_FIELD,
     device: torch.device | str = "cpu",
+    scanner: Scanner = CART,
 ) -> list[Patient]:
     """Simulate patients; each depends on ``task``, ``seed`` and its own number alone, not on its batch or device.
 
     Args:
         numbers: the patients' numbers, from 0.
         device: where the scans are computed, as one batch. Tissue is drawn on the CPU.
+        scanner: of the B-mode images in ``elastography`` and ``swe``; the other tasks have scanners of their own.
     """
     phantom_task(task)
     makers: dict[str, Callable] = {
-        "elastography": _elastography,
-        "swe": _swe,
+        "elastography": partial(_elastography, scanner),
+        "swe": partial(_swe, scanner),
         "enhancement": _enhancement,
         "harmonization": _harmonization,
         "test_object": _test_object,
@@ -97,22 +117,22 @@ def _scan(tissues: list[Tissue], scanners: list[Scanner], rngs, view: Field, dev
     return images
 
 
-def _elastography(numbers, rngs, view, device) -> list[Patient]:
+def _elastography(scanner, numbers, rngs, view, device) -> list[Patient]:
     tissues = [draw_tissue(rng, view) for rng in rngs]
-    scans = _scan(tissues, [CART] * len(tissues), rngs, view, device)
+    scans = _scan(tissues, [scanner] * len(tissues), rngs, view, device)
     return [
-        _patient(tissue, scan, strain_image(tissue, scan, view, rng), CART.name)
+        _patient(tissue, scan, strain_image(tissue, scan, view, rng), scanner.name)
         for tissue, scan, rng in zip(tissues, scans, rngs, strict=True)
     ]
 
 
-def _swe(numbers, rngs, view, device) -> list[Patient]:
+def _swe(scanner, numbers, rngs, view, device) -> list[Patient]:
     tissues = [draw_tissue(rng, view) for rng in rngs]
-    scans = _scan(tissues, [CART] * len(tissues), rngs, view, device)
+    scans = _scan(tissues, [scanner] * len(tissues), rngs, view, device)
     patients = []
     for tissue, scan, rng in zip(tissues, scans, rngs, strict=True):
         modulus, confidence = shear_wave_map(tissue, view, rng)
-        patients.append(_patient(tissue, scan, modulus[None] / MAX_MODULUS, CART.name, confidence > CONFIDENCE))
+        patients.append(_patient(tissue, scan, modulus[None] / MAX_MODULUS, scanner.name, confidence > CONFIDENCE))
     return patients
 
 
@@ -191,22 +211,32 @@ class PhantomSource:
     """
 
     verb = "simulating phantoms"
+    parallel = True
 
-    def __init__(self, task: str, patients: int, size: tuple[int, int], seed: int = 0, view: Field | None = None):
+    def __init__(
+        self,
+        task: str,
+        patients: int,
+        size: tuple[int, int],
+        seed: int = 0,
+        view: Field | None = None,
+        scanner: str = CART.name,
+    ) -> None:
         self.task, self.patients, self.seed, self.view = task, patients, seed, view or FULL_FIELD
+        self.scanner = scanner_for(task, scanner)
         self.grid = Grid(tuple(size))
         self.key = {"phantom": 1, "task": task, "patients": patients, "size": list(size), "seed": seed,
-                    "view": asdict(self.view)}  # fmt: skip
+                    "view": asdict(self.view), "scanner": asdict(self.scanner)}  # fmt: skip
 
     def __len__(self) -> int:
         return self.patients
 
     def read(self, index: int) -> dict[str, np.ndarray]:
-        return self._arrays(simulate_patients(self.task, [index], self.seed, self.view)[0])
+        return self._arrays(simulate_patients(self.task, [index], self.seed, self.view, scanner=self.scanner)[0])
 
     def read_many(self, indices: list[int], device: torch.device | str) -> list[dict[str, np.ndarray]]:
         """A batch simulated on ``device``; the same images as :meth:`read` gives, up to rounding."""
-        patients = simulate_patients(self.task, indices, self.seed, self.view, device)
+        patients = simulate_patients(self.task, indices, self.seed, self.view, device, self.scanner)
         return [self._arrays(patient) for patient in patients]
 
     def _arrays(self, patient: Patient) -> dict[str, np.ndarray]:
@@ -224,7 +254,7 @@ def phantom_rows(source: PhantomSource, facts: np.ndarray) -> pd.DataFrame:
     """The manifest rows of simulated patients; ``facts`` is the cache's array of that name, ``(N, 1, 1, 2)``."""
     numbers = range(source.patients)
     scanners = [scanner.name for scanner in FIVE_SCANNERS[:-1]]
-    device = {"elastography": CART.name, "swe": CART.name, "enhancement": HANDHELD.name}
+    device = dict.fromkeys(ONE_SCANNER, source.scanner.name) | {"enhancement": HANDHELD.name}
     ids = [f"{source.task}-{source.seed}-{number:05d}" for number in numbers]
     tested = source.task == "test_object"
     return pd.DataFrame(

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.optim import Adam, RMSprop
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR
+from torch.optim import Adam
+from torch.optim.lr_scheduler import LambdaLR
 
 from datamodules.batch import Batch
 from zoo.adversarial import AdversarialTranslator
@@ -13,6 +13,7 @@ from zoo.losses.adversarial import AdversarialLoss
 from zoo.networks import initialisation
 from zoo.networks.patchgan import PatchGAN
 from zoo.networks.unet import UNet
+from zoo.optimization import cosine, rmsprop
 
 
 class Pix2Pix(AdversarialTranslator):
@@ -34,7 +35,7 @@ class Pix2Pix(AdversarialTranslator):
         width: channels of the first level of the U-Net and the discriminator.
         dropout: of the generator.
         test_time_noise: keep dropout and batch statistics at test time, as the paper does. Results are then random.
-        kwargs: see :class:`zoo.translator.Translator`.
+        kwargs: see :class:`zoo.method.Method`.
     """
 
     def __init__(
@@ -82,10 +83,8 @@ class Pix2Pix(AdversarialTranslator):
         sides = [self.discriminator, self.generator]  # AdversarialTranslator.order
         epochs = self.constant_epochs + self.decay_epochs
         if self.preset == "matched":
-            optimizers = [
-                RMSprop(side.parameters(), self.lr, alpha=0.99, momentum=0.95, weight_decay=1e-5) for side in sides
-            ]
-            return optimizers, [CosineAnnealingLR(optimizer, max(1, epochs), 1e-6) for optimizer in optimizers]
+            optimizers = [rmsprop(side.parameters(), "paper", self.lr) for side in sides]
+            return optimizers, [cosine(optimizer, epochs) for optimizer in optimizers]
         optimizers = [Adam(side.parameters(), self.lr, (0.5, 0.999), fused=self.fused) for side in sides]
         return optimizers, [LambdaLR(optimizer, self._constant_then_linear) for optimizer in optimizers]
 

@@ -30,7 +30,7 @@ class SSWE(Translator):
         patience: epochs without a better training loss before the rate is halved, down to 1e-6. The factor is not
             printed; Keras' 0.1 would freeze training early.
         use_valid: whether only valid pixels count; the papers' ablation of the confidence mask.
-        kwargs: see :class:`zoo.translator.Translator`.
+        kwargs: see :class:`zoo.method.Method`.
     """
 
     def __init__(

@@ -1,0 +1,165 @@
+"""Method: what everything that is trained shares: reports, schedules, clipping, checkpoints."""
+
+from abc import abstractmethod
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from datamodules.batch import Batch
+from datamodules.cache import ImageCache, ImageSource
+from datamodules.errors import InputError
+
+
+class Method(pl.LightningModule):
+    """Anything that a config of this project trains.
+
+    Args:
+        in_channels: of the source. On the command line both come from the data's task.
+        out_channels: of the target.
+        gradient_clip_val: largest gradient norm of an optimizer's parameters; works with manual optimisation too,
+            where the trainer's own setting does not.
+        channels_last: keep weights, and with them feature maps, in the channels-last memory format.
+        compile: run the networks through ``torch.compile``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        out_channels: int = 1,
+        gradient_clip_val: float | None = None,
+        channels_last: bool = False,
+        compile: bool = False,
+    ) -> None:
+        super().__init__()
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.gradient_clip_val, self.channels_last, self.compile_networks = gradient_clip_val, channels_last, compile
+        self._pending: tuple[Tensor, int, list[str]] | None = None
+        self._random_state: dict[str, Any] | None = None
+
+    needs_target = True  # whether it can be trained or tested on data without targets
+
+    @abstractmethod
+    def infer(self, batch: Batch) -> Tensor:
+        """What validation, test and prediction make of a batch."""
+
+    def derived(self, images: ImageCache) -> list[ImageSource]:
+        """What the data has to deliver beside the images; computed once, before training, and cached."""
+        return []
+
+    @abstractmethod
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Every term of the loss by name, unweighted, and their weighted sum as ``total``."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        losses = self.losses(batch)
+        self.report(losses, batch)
+        return losses["total"]
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self.infer(batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self.infer(batch)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self.infer(batch)
+
+    def report(self, losses: dict[str, Tensor], batch: Batch) -> None:
+        """Log every term as ``loss/<name>`` and stop the run at the first that is not finite."""
+        values = {f"loss/{name}": value.detach().float() for name, value in losses.items()}
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(batch["id"]), sync_dist=True)
+        self._stop_if_pending_is_bad()
+        # Looked at one step later, when the device has long computed it: looking at once would make it wait.
+        finite = torch.stack(list(values.values())).isfinite().all()
+        self._pending = (finite, self.global_step, list(batch["id"]))
+
+    def _stop_if_pending_is_bad(self) -> None:
+        if self._pending is None:
+            return
+        finite, step, ids = self._pending
+        self._pending = None
+        if not finite:
+            raise InputError(
+                f"step {step}: the loss is not finite on the batch {', '.join(ids)}; look at these images, "
+                "lower the learning rate or clip gradients; the last checkpoint is from before this step"
+            )
+
+    # Lightning steps epoch schedulers after the checkpoint is written, and not at all in manual optimisation; both
+    # would make a resumed run differ from an uninterrupted one. So they are stepped here, before the checkpoint.
+    def on_train_epoch_end(self) -> None:
+        self._stop_if_pending_is_bad()
+        for config in self.trainer.lr_scheduler_configs:
+            if isinstance(config.scheduler, ReduceLROnPlateau):
+                config.scheduler.step(self.trainer.callback_metrics[config.monitor])
+            else:
+                config.scheduler.step()
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Nothing: see :meth:`on_train_epoch_end`."""
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        if self.gradient_clip_val is not None:
+            parameters = [weight for group in optimizer.param_groups for weight in group["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, self.gradient_clip_val)
+
+    @property
+    def fused(self) -> bool:
+        """Whether optimizers may be fused: a fused one unscales fp16 gradients itself, too late for clipping."""
+        return self.gradient_clip_val is None or self._trainer is None or self.trainer.precision != "16-mixed"
+
+    def setup(self, stage: str) -> None:
+        if self.channels_last:
+            self.to(memory_format=torch.channels_last)  # convolutions bring their input into the weights' format
+        if self.compile_networks:
+            for network in self.children():
+                network.compile()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["random_state"] = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            checkpoint["random_state"]["cuda"] = torch.cuda.get_rng_state(self.device)
+        checkpoint["method"] = type(self).__name__
+        data = getattr(self.trainer, "datamodule", None)
+        if hasattr(data, "splits"):
+            checkpoint["patients"] = {
+                split: sorted(set(rows["patient"])) for split, rows in data.splits().groupby("split")
+            }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        method = checkpoint.get("method", type(self).__name__)
+        if method != type(self).__name__:
+            raise InputError(f"the checkpoint is one of {method}, not of {type(self).__name__}; name another")
+        if self._trainer is not None and self.trainer.testing:
+            check_unseen(checkpoint, getattr(self.trainer, "datamodule", None), "the checkpoint")
+        self._random_state = checkpoint.get("random_state")
+
+    def on_train_start(self) -> None:
+        state, self._random_state = self._random_state, None
+        if state is None:
+            return
+        torch.set_rng_state(state["cpu"].cpu())
+        if "cuda" in state and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda"].cpu(), self.device)
+
+
+def check_unseen(checkpoint: dict[str, Any], data: Any, name: str) -> None:
+    """No patient of the test split may have been trained or validated on.
+
+    Raises:
+        InputError: some were; ``name`` is what the message calls the checkpoint.
+    """
+    known = checkpoint.get("patients", {})
+    if not known or not hasattr(data, "splits"):
+        return
+    splits = data.splits()
+    seen = set(known.get("train", ())) | set(known.get("val", ()))
+    both = sorted(seen & set(splits["patient"][splits["split"] == "test"]))
+    if both:
+        raise InputError(
+            f"{name}: was trained on {len(both)} of the patients to be tested on ('{both[0]}', ...); use the "
+            "checkpoint of the same fold and split, or, if they are other people, give patients names of their own"
+        )

@@ -1,0 +1,287 @@
+"""HSC-T: B-mode to elastography by hierarchical semantic consistency (Han et al.)."""
+
+import copy
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from datamodules.batch import Batch
+from datamodules.cache import ImageCache, ImageSource
+from datamodules.errors import InputError
+from datamodules.superpixels import Superpixels, SuperpixelSource
+from zoo.adversarial import AdversarialTranslator
+from zoo.backbones import TimmEncoder
+from zoo.losses.adversarial import AdversarialLoss
+from zoo.losses.contrastive import matching_loss, patch_contrast
+from zoo.losses.regression import PixelLoss, pixel_loss
+from zoo.networks.cnn_transformer import CNNTransformerEncoder, TransposedDecoder
+from zoo.networks.gradient_reversal import reverse_gradient
+from zoo.networks.image_discriminator import ImageDiscriminator
+from zoo.networks.padding import pad_to_multiple
+from zoo.networks.patch_sampler import SAMPLERS, Sampling, Segments
+from zoo.networks.patchgan import PatchGAN
+from zoo.optimization import CLIPPING, Preset, cosine, rmsprop
+from zoo.translator import Translator
+
+OWN_ENCODER = "cnn_transformer"
+
+
+class HSCT(AdversarialTranslator):
+    """Translator G = G_dec(G_enc(.)) under losses at the level of samples, patches, pixels and domains.
+
+    Eq. 1: L_sample = -mean_i log(exp(q_i k_i / tau) / sum_j exp(q_i k_j / tau)), q = pool(G_enc(x_B)),
+           k = pool(G_enc^E(x_E))
+    Eq. 2, 3: theta^E <- m theta^E + (1 - m) theta after every step, theta^E = theta at first
+    Eq. 4: L_patch, the same between the patches u of the translation and v of the target, within an image
+    Eq. 5: L_D = E[log D(x_E)] + E[log(1 - D(G(x_B)))], which D ascends and G descends
+    Eq. 6: L_pixel = |G(x_B) - x_E|_2 / (h w)
+    Eq. 7: L = L_D + lambda_1 L_sample + lambda_2 L_patch + lambda_3 L_pixel
+
+    x_B is B-mode, x_E the elastogram; since G_enc and G_enc^E are alike, both are brought to as many channels.
+
+    Args:
+        preset: ``paper`` (RMSProp 1e-3, momentum 0.95, as printed) or ``stable`` (1e-4, 0.9, gradients clipped to 1).
+        lr: initial learning rate; by default the preset's.
+        decay_epochs: over which it falls to 1e-6; the paper prints no schedule.
+        use_adv: the adversarial term; the ablation's "CA". The pixel term always stays.
+        use_cmm: cross-modal matching, eq. 1.
+        use_apc: adaptive patch contrast, eq. 4.
+        lambda_sample: lambda_1.
+        lambda_patch: lambda_2.
+        lambda_pixel: lambda_3.
+        temperature: tau of both contrasts.
+        momentum: m.
+        normalize: unit length for q and k. The paper does not say.
+        proj_dim: length of q and k after a projection of two layers; by default the pooled features themselves.
+        superpixels: n, how many superpixels are asked for.
+        patch_sampling: how a superpixel becomes a vector: ``flat1d`` (flattened and resized, as the paper says),
+            ``area`` (its averages) or ``bbox2d`` (its bounding box).
+        patch_length: to how many pixels it is resized.
+        pixel_loss: eq. 6 is taken as a mean squared error in 8-bit grey levels (``levels``): with the printed weights,
+            its gradient is then of the order of the others'. ``mse`` in [-1, 1], ``rmse`` and eq. 6 ``as_printed`` are
+            outweighed more than a hundredfold, and the translation does not learn (see benchmarks/RESULTS.md).
+        adv_mode: ``grl`` (gradient reversal, one optimizer, the generator's saturating loss) or ``alternating`` (two
+            optimizers, the non-saturating one).
+        grl_schedule: strength of the reversal: ``const`` 1 or ``dann``, 2 / (1 + exp(-10 p)) - 1 at progress p.
+        disc: ``global`` scores images, ``patch70`` patches of 70 pixels.
+        disc_conditional: show D the source, too.
+        encoder: ``cnn_transformer``, or the name of a timm network.
+        encoder_weights: of a timm encoder: ``imagenet`` or a file.
+        skips: whether the decoder sees the encoder's maps (``concat``).
+        widths: channels of the encoder's four stages.
+        depth: Transformer blocks.
+        heads: of each.
+        positions: rows and columns of the learned map of positions; it is resized to other sizes.
+        disc_width: channels of the discriminator's first layer.
+        kwargs: see :class:`zoo.method.Method`.
+    """
+
+    order = ("generator", "discriminator")
+
+    def __init__(
+        self,
+        preset: Preset = "paper",
+        lr: float | None = None,
+        decay_epochs: int = 200,
+        use_adv: bool = True,
+        use_cmm: bool = True,
+        use_apc: bool = True,
+        lambda_sample: float = 0.4,
+        lambda_patch: float = 0.8,
+        lambda_pixel: float = 0.4,
+        temperature: float = 0.05,
+        momentum: float = 0.99,
+        normalize: bool = True,
+        proj_dim: int | None = None,
+        superpixels: int = 16,
+        patch_sampling: Sampling = "flat1d",
+        patch_length: int = 1024,
+        pixel_loss: PixelLoss = "levels",
+        adv_mode: Literal["grl", "alternating"] = "grl",
+        grl_schedule: Literal["const", "dann"] = "const",
+        disc: Literal["global", "patch70"] = "global",
+        disc_conditional: bool = False,
+        encoder: str = OWN_ENCODER,
+        encoder_weights: str | None = None,
+        skips: Literal["none", "concat"] = "none",
+        widths: tuple[int, int, int, int] = (64, 128, 256, 384),
+        depth: int = 6,
+        heads: int = 6,
+        positions: tuple[int, int] = (32, 32),
+        disc_width: int = 64,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("gradient_clip_val", None)
+        super().__init__(**kwargs)
+        self.save_hyperparameters()
+        if self.gradient_clip_val is None:
+            self.gradient_clip_val = CLIPPING[preset]
+        self.preset, self.lr, self.decay_epochs = preset, lr, decay_epochs
+        self.use_adv, self.use_cmm, self.use_apc = use_adv, use_cmm, use_apc
+        self.lambda_sample, self.lambda_patch, self.lambda_pixel = lambda_sample, lambda_patch, lambda_pixel
+        self.temperature, self.momentum, self.normalize = temperature, momentum, normalize
+        self.superpixels, self.patch_length = Superpixels(superpixels), patch_length
+        self.sample_patches, self.pixel_loss = SAMPLERS[patch_sampling], pixel_loss
+        self.grl_schedule, self.disc_conditional = grl_schedule, disc_conditional
+        self.automatic_optimization = adv_mode == "grl"
+        self._make_translator(encoder, encoder_weights, skips, widths, depth, heads, positions)
+        if use_cmm:
+            self._make_momentum_encoder(proj_dim)
+        if use_apc:
+            self.generated_mlp = _patch_mlp(self.out_channels * patch_length)
+            self.real_mlp = _patch_mlp(self.out_channels * patch_length)
+        if use_adv:
+            seen = self.out_channels + (self.in_channels if disc_conditional else 0)
+            self.discriminator = {"global": ImageDiscriminator, "patch70": PatchGAN}[disc](seen, disc_width)
+            self.adversarial = AdversarialLoss("vanilla")
+
+    def _make_translator(self, encoder, encoder_weights, skips, widths, depth, heads, positions) -> None:
+        self.channels = max(self.in_channels, self.out_channels)
+        if encoder == OWN_ENCODER:
+            self.encoder = CNNTransformerEncoder(self.channels, widths, depth, heads, positions)
+            up = widths[2::-1]
+        else:
+            if skips == "concat":
+                raise InputError(f"skips concat: only the encoder '{OWN_ENCODER}' has them, not '{encoder}'")
+            self.channels = 3  # as timm's networks have them
+            self.encoder = TimmEncoder(encoder, encoder_weights)
+            doublings = self.encoder.stride.bit_length() - 1
+            up = tuple(min(widths[0] << level, 512) for level in reversed(range(doublings)))
+        passed = self.encoder.skip_channels if skips == "concat" else ()
+        self.decoder = TransposedDecoder(self.encoder.channels, self.out_channels, up, passed)
+
+    def _make_momentum_encoder(self, proj_dim: int | None) -> None:
+        width = self.encoder.channels
+        self.projection = nn.Identity() if proj_dim is None else _projection(width, proj_dim)
+        self.momentum_encoder = copy.deepcopy(self.encoder).requires_grad_(False)
+        self.momentum_projection = copy.deepcopy(self.projection).requires_grad_(False)
+
+    def forward(self, source: Tensor) -> Tensor:
+        image, cut = self._prepare(source)
+        return cut(self.decoder(*self.encoder(image)))
+
+    def _prepare(self, image: Tensor):
+        """To the encoder's channels and a multiple of its stride; also the way back in size."""
+        if image.shape[1] == 1:
+            image = image.expand(-1, self.channels, -1, -1)
+        return pad_to_multiple(image, self.encoder.stride)
+
+    def generate(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """z_B and the translation."""
+        image, cut = self._prepare(batch["source"])
+        z, skips = self.encoder(image)
+        return z, cut(self.decoder(z, skips))
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """All terms for one backward pass: behind the reversal, D ascends eq. 5 while G descends it."""
+        z, translation = self.generate(batch)
+        losses = self._consistency_losses(batch, z, translation)
+        if self.use_adv:
+            reversed_translation = reverse_gradient(translation, self._reversal_strength())
+            losses["adversarial"] = self._judge(batch, reversed_translation)  # eq. 5
+            losses["total"] = losses["total"] + losses["adversarial"]
+        return losses  # eq. 7
+
+    def generator_losses(self, batch: Batch, fakes: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        losses = self._consistency_losses(batch, *fakes)
+        losses["adversarial"] = self.adversarial.generator(self.discriminator(self._seen(batch, fakes[1])))
+        losses["total"] = losses["total"] + losses["adversarial"]
+        return losses
+
+    def discriminator_losses(self, batch: Batch, fakes: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        adversarial = self._judge(batch, fakes[1].detach())
+        return {"adversarial": adversarial, "total": adversarial}
+
+    def _consistency_losses(self, batch: Batch, z: Tensor, translation: Tensor) -> dict[str, Tensor]:
+        losses = {"pixel": pixel_loss(translation, batch["target"], self.pixel_loss)}  # eq. 6
+        total = self.lambda_pixel * losses["pixel"]
+        if self.use_cmm:
+            losses["sample"] = self._matching(batch, z)  # eq. 1
+            total = total + self.lambda_sample * losses["sample"]
+        if self.use_apc:
+            losses["patch"] = self._contrast(batch, translation)  # eq. 4
+            total = total + self.lambda_patch * losses["patch"]
+        return losses | {"total": total}
+
+    def _matching(self, batch: Batch, z: Tensor) -> Tensor:
+        if len(z) * self._processes() < 2:
+            raise InputError(
+                "a batch of one pair: cross-modal matching needs at least two to tell apart; raise --data.batch_size, "
+                "leave out a last batch of one (--data.drop_last true), or set --model.use_cmm false"
+            )
+        with torch.no_grad():
+            target, _ = self._prepare(batch["target"])
+            keys = self.momentum_projection(self.momentum_encoder(target)[0].mean((2, 3)))
+        queries = self.projection(z.mean((2, 3)))
+        return matching_loss(queries, keys, self.temperature, self.normalize)
+
+    def _contrast(self, batch: Batch, translation: Tensor) -> Tensor:
+        if "superpixels" not in batch:
+            raise InputError("the batch has no superpixels; let the data derive what the method asks for (data.derive)")
+        segments = Segments.of(batch["superpixels"], self.superpixels.most)
+        generated, real = (
+            F.normalize(mlp(self.sample_patches(image, segments, self.patch_length)).float(), dim=2)
+            for mlp, image in ((self.generated_mlp, translation), (self.real_mlp, batch["target"]))
+        )
+        return patch_contrast(generated, real, segments.valid, self.temperature)
+
+    def _judge(self, batch: Batch, translation: Tensor) -> Tensor:
+        real = self.discriminator(self._seen(batch, batch["target"]))
+        return self.adversarial.discriminator(real, self.discriminator(self._seen(batch, translation)))
+
+    def _seen(self, batch: Batch, image: Tensor) -> Tensor:
+        return torch.cat([batch["source"], image], dim=1) if self.disc_conditional else image
+
+    def _reversal_strength(self) -> float:
+        if self.grl_schedule == "const":
+            return 1.0
+        progress = self.trainer.global_step / self.trainer.estimated_stepping_batches
+        return 2 / (1 + torch.exp(torch.tensor(-10.0 * progress)).item()) - 1
+
+    def _processes(self) -> int:
+        return self.trainer.world_size if self._trainer is not None else 1
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        if self.automatic_optimization:
+            return Translator.training_step(self, batch, batch_idx)
+        super().training_step(batch, batch_idx)
+        self.follow()
+        return None
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        self.follow()
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Eq. 2 and 3: the momentum encoder takes a small step towards the encoder."""
+        if not self.use_cmm:
+            return
+        pairs = ((self.momentum_encoder, self.encoder), (self.momentum_projection, self.projection))
+        for slow, fast in pairs:
+            slow_weights, fast_weights = list(slow.parameters()), list(fast.parameters())
+            if slow_weights:
+                torch._foreach_lerp_(slow_weights, fast_weights, 1 - self.momentum)
+
+    def derived(self, images: ImageCache) -> list[ImageSource]:
+        training = self._trainer is None or self.trainer.training
+        wanted = self.use_apc and training and "target" in images
+        return [SuperpixelSource(images, self.superpixels)] if wanted else []
+
+    def configure_optimizers(self):
+        judged = list(self.discriminator.parameters()) if self.use_adv else []
+        judges = {id(weight) for weight in judged}
+        others = [weight for weight in self.parameters() if weight.requires_grad and id(weight) not in judges]
+        sides = [[*others, *judged]] if self.automatic_optimization else [others, judged]
+        optimizers = [rmsprop(side, self.preset, self.lr) for side in sides]
+        return optimizers, [cosine(optimizer, self.decay_epochs) for optimizer in optimizers]
+
+
+def _patch_mlp(length: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(length, 512), nn.ReLU(), nn.Linear(512, 128))
+
+
+def _projection(width: int, dim: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, dim))

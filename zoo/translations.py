@@ -1,0 +1,74 @@
+"""The images of a frozen translator, computed once and cached like any others."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from datamodules.cache import ImageCache
+from datamodules.errors import InputError
+from zoo.translator import Translator
+
+
+class TranslationSource:
+    """Translations of cached sources as an image source (see :mod:`datamodules.cache`), one by one on ``device``."""
+
+    verb = "translating"
+    parallel = False
+
+    def __init__(self, images: ImageCache, checkpoint: Path, translator: Translator, device: torch.device) -> None:
+        self.images, self.device = images, device
+        self.translator = translator.to(device).eval()
+        digest = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
+        self.key = {"translated_by": digest, "images": images.name}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @torch.inference_mode()
+    def read(self, index: int) -> dict[str, np.ndarray]:
+        source = torch.from_numpy(self.images.image("source", index)).permute(2, 0, 1)[None].to(self.device)
+        return {"translation": self.translator(source)[0].permute(1, 2, 0).float().cpu().numpy()}
+
+
+def read_checkpoint(path: Path | str) -> dict:
+    """A checkpoint's content, on the CPU.
+
+    Raises:
+        InputError: there is none, or it is not one of this project's.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such checkpoint; name the last.ckpt of a trained translator")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(f"{path}: not a readable checkpoint ({' '.join(str(error).split())[:100]})") from None
+    if not isinstance(checkpoint, dict) or "method" not in checkpoint or "state_dict" not in checkpoint:
+        raise InputError(f"{path}: not a checkpoint of this project; name the last.ckpt of a trained translator")
+    return checkpoint
+
+
+def load_translator(path: Path | str, in_channels: int, out_channels: int) -> Translator:
+    """The translator of a checkpoint, without gradients.
+
+    Raises:
+        InputError: the checkpoint is of something else, or translates between other numbers of channels.
+    """
+    from zoo import METHODS
+
+    checkpoint = read_checkpoint(path)
+    classes = {method.__name__: method for method in METHODS.values()}
+    if checkpoint["method"] not in classes:
+        known = ", ".join(classes)
+        raise InputError(
+            f"{path}: a checkpoint of {checkpoint['method']}, which does not translate; use one of {known}"
+        )
+    translator = classes[checkpoint["method"]].load_from_checkpoint(path, map_location="cpu", weights_only=True)
+    own, asked = (translator.in_channels, translator.out_channels), (in_channels, out_channels)
+    if own != asked:
+        raise InputError(
+            f"{path}: translates {own[0]} to {own[1]} channels, and this data has {asked[0]} and {asked[1]}; "
+            "use a translator of the same task"
+        )
+    return translator.requires_grad_(False)
