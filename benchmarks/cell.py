@@ -200,6 +200,7 @@ def describe(data: UltrasoundDataModule, config: dict[str, Any]) -> dict[str, An
         "task": data.task.name,
         "unit": data.task.target.unit,
         "size": list(data.size),
+        "devices": sorted(set(data.rows["device"]) - {""}),
         "images": data.splits()["split"].value_counts().to_dict(),
         "lpips_weights": evaluation.get("lpips_weights"),
         "fid_weights": evaluation.get("fid_weights"),

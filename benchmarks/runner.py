@@ -60,7 +60,7 @@ def _printed_part(table: dict[str, Any]) -> dict[str, Any]:
 def run_suite(suite: Suite, out: Path, jobs: int | None = None, retry_failed: bool = False) -> int:
     """Run what is not done yet; return the number of failed cells."""
     write_plan(suite, out)
-    unique = list({cell.hash: cell for cell in suite.cells}.values())
+    unique = list({cell.hash: cell for cell in reversed(suite.cells)}.values())[::-1]  # by its first name and place
     waiting = [cell for cell in unique if _is_due(out, cell, retry_failed)]
     Runner(out, unique, waiting, jobs or max(1, torch.cuda.device_count())).run()
     return sum(failure(cell_folder(out, cell.hash)) is not None for cell in unique)

@@ -264,8 +264,9 @@ def _data_notes(out: Path, settings: dict[str, Any], cells: list[dict[str, Any]]
         data = json.loads((out / "cells" / cell["hash"] / "done.json").read_text())["data"]
         counts = ", ".join(f"{data['images'].get(split, 0)} {split}" for split in ("train", "val", "test"))
         size = " x ".join(str(side) for side in data["size"])
-        name = f"{train} stands for" if train and train != data["data"] else "Measured on"
-        notes = [f"{name} {data['data']}: task {data['task']}, {size} pixels, images {counts}."]
+        name = f"In the place of {train}:" if train and train != data["data"] else "Measured on"
+        scanned = f" by {', '.join(data['devices'])}" if train and data.get("devices") else ""
+        notes = [f"{name} {data['data']}{scanned}: task {data['task']}, {size} pixels, images {counts}."]
         errors = [metric for metric in settings["metrics"] if metric in ("MAE", "RMSE", "ME")]
         if errors:
             unit = "levels from 0 to 255" if data["unit"] in ("grey level", "RGB") else data["unit"]

@@ -234,23 +234,30 @@ def test_a_cells_name_is_a_hash_of_all_that_determines_it(tmp_path):
     assert hashes(renamed) == first
 
 
-@pytest.mark.parametrize("name", ["quick", "paper"])
+@pytest.mark.parametrize("name", ["quick", "paper", "hsct_small", "lambda_sweep"])
 def test_shipped_suites_resolve(name):
     suite = read_suite(name)
-    assert {"translation", "elasticity"} <= set(suite.tables)
-    assert len(suite.cells) == len({cell.hash for cell in suite.cells})
     for cell in suite.cells:
         assert {"class_path", "init_args"} <= set(cell.config["data"])
         assert cell.config["data"]["init_args"]["fold"] == cell.fold
+        assert {data["init_args"]["fold"] for data in cell.config.get("tests", {}).values()} <= {cell.fold}
+    same = {cell.hash: json.dumps(cell.config, sort_keys=True, default=str) for cell in suite.cells}
+    assert len(set(same.values())) == len(same)
+    if name in ("quick", "paper"):
+        assert {"translation", "diagnosis", "elasticity"} <= set(suite.tables)
     if name == "paper":
         trained = [cell for cell in suite.cells if not cell.trivial]
         assert {cell.config["trainer"]["max_epochs"] for cell in trained} == {200, 2100}
+        hashes = {(cell.table, cell.row, cell.fold): cell.hash for cell in suite.cells}
+        assert hashes["ablation", "CA+CMM+APC", 1] == hashes["translation", "HSC-T", 1], "trained once"
+    if name == "lambda_sweep":
+        assert [len(table["rows"]) for table in suite.tables.values()] == [49, 7]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "nosuch"], "suite 'nosuch': no such suite; use one of paper, quick"),
+        (["run", "nosuch"], "suite 'nosuch': no such suite; use one of hsct_small, lambda_sweep, paper, quick"),
         (["run", "quick", "--jobs", "0"], "--jobs 0"),
         (["tables", "/nowhere"], "/nowhere/plan.json: no such file"),
     ],
@@ -265,6 +272,9 @@ def test_bad_suites_are_refused(tmp_path):
         ({"folders": []}, "unknown key 'folders'"),
         ({"metrics": []}, "has no 'metrics'"),
         ({"rows": {"a": {"config": "no.yaml"}}}, "config 'no.yaml' does not exist"),
+        ({"compare": "nobody"}, "compare 'nobody' is none of its rows"),
+        ({"sets": {"A": {}}}, "has no 'columns'"),
+        ({"sets": {"A": {}}, "columns": ["A>B"]}, "its columns name 'B', which is none of its sets"),
     ):
         table = SUITE["tables"]["elasticity"] | change
         (tmp_path / "s.yaml").write_text(yaml.safe_dump({"tables": {"t": table}}))
@@ -287,7 +297,7 @@ def test_speed_covers_every_method(monkeypatch, capsys):
     from zoo import METHODS
 
     assert set(speed.SIZES) == set(METHODS)
-    monkeypatch.setattr(speed, "SIZES", {"pix2pix": ("elastography", (256, 256), 1), "sswe": ("swe", (16, 16), 2)})
+    monkeypatch.setattr(speed, "SIZES", {"sswe": ("swe", (16, 16), 2)})
     monkeypatch.setattr(speed, "METHODS", {"sswe": METHODS["sswe"]})
     table = speed.method_speed("cpu")
     assert table["variant"].tolist() == list(speed.VARIANTS)

@@ -32,14 +32,21 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
 
 # What makes a method follow two images closely within a hundred epochs.
 EAGER: dict[str, dict[str, Any]] = {
-    "hsct": {"lr": 1e-3, "decay_epochs": 200, "use_adv": False, "use_apc": False, "use_cmm": False, "lambda_pixel": 1.0},
+    "hsct": {
+        "lr": 1e-3,
+        "decay_epochs": 200,
+        "use_adv": False,
+        "use_apc": False,
+        "use_cmm": False,
+        "lambda_pixel": 1.0,
+    },
     "pix2pix": {"width": 16, "dropout": 0.0, "constant_epochs": 200, "lr": 2e-3},
     "sswe": {"width": 16, "dropout": 0.0, "lr": 5e-3, "patience": 100},
 }
 
 
 def data(task: str, **kwargs: Any) -> PhantomDataModule:
-    settings = {"patients": 12, "size": (32, 32), "batch_size": 2, "num_workers": 0} | kwargs
+    settings = {"patients": 12, "size": (32, 32), "batch_size": 2, "drop_last": True, "num_workers": 0} | kwargs
     return PhantomDataModule(task, **settings)
 
 

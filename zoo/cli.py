@@ -17,6 +17,9 @@ from datamodules.errors import InputError
 from zoo.evaluation import Evaluation
 from zoo.method import Method
 from zoo.predictions import PredictionWriter
+from zoo.translations import read_checkpoint
+
+KEYWORDS = ("best", "last", "hpc", "registry")  # that Lightning takes in place of a path
 
 
 class LastCheckpoint(ModelCheckpoint):
@@ -63,6 +66,23 @@ class SonozooCLI(LightningCLI):
                 compute_fn=lambda task, side=side: getattr(task, side).channels,
                 apply_on="instantiate",
             )
+
+    def _parse_ckpt_path(self) -> None:
+        """Lightning lays a checkpoint's hyperparameters over the config, its class included; so it is looked at before.
+
+        Raises:
+            InputError: there is no such checkpoint, or it is one of another method.
+        """
+        config = self.config.get(self.config.get("subcommand") or "") or {}
+        path = config.get("ckpt_path")
+        if not path or path in KEYWORDS:
+            return
+        checkpoint = read_checkpoint(path)
+        asked = config["model"]["class_path"].rpartition(".")[2]
+        if checkpoint["method"] != asked:
+            raise InputError(f"{path}: the checkpoint is one of {checkpoint['method']}, not of {asked}; name another")
+        if "_class_path" in checkpoint.get("hyper_parameters", {}):  # else it was not written by a command line
+            super()._parse_ckpt_path()
 
 
 def main(args: ArgsType = None) -> int:

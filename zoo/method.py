@@ -130,9 +130,6 @@ class Method(pl.LightningModule):
             }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        method = checkpoint.get("method", type(self).__name__)
-        if method != type(self).__name__:
-            raise InputError(f"the checkpoint is one of {method}, not of {type(self).__name__}; name another")
         if self._trainer is not None and self.trainer.testing:
             check_unseen(checkpoint, getattr(self.trainer, "datamodule", None), "the checkpoint")
         self._random_state = checkpoint.get("random_state")

@@ -17,7 +17,7 @@ class TranslationSource:
     verb = "translating"
     parallel = False
 
-    def __init__(self, images: ImageCache, checkpoint: Path, translator: Translator, device: torch.device) -> None:
+    def __init__(self, images: ImageCache, checkpoint: str, translator: Translator, device: torch.device) -> None:
         self.images, self.device = images, device
         self.translator = translator.to(device).eval()
         digest = hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
@@ -39,13 +39,15 @@ def read_checkpoint(path: Path | str) -> dict:
         InputError: there is none, or it is not one of this project's.
     """
     if not Path(path).is_file():
-        raise InputError(f"{path}: no such checkpoint; name the last.ckpt of a trained translator")
+        raise InputError(f"{path}: no such checkpoint; name the last.ckpt of a run")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise InputError(f"{path}: not a readable checkpoint ({' '.join(str(error).split())[:100]})") from None
+    except Exception:
+        raise InputError(
+            f"{path}: not a checkpoint; it is damaged, or holds more than weights and plain values"
+        ) from None
     if not isinstance(checkpoint, dict) or "method" not in checkpoint or "state_dict" not in checkpoint:
-        raise InputError(f"{path}: not a checkpoint of this project; name the last.ckpt of a trained translator")
+        raise InputError(f"{path}: not a checkpoint of this project; name the last.ckpt of a run")
     return checkpoint
 
 

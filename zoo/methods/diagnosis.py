@@ -1,6 +1,5 @@
 """Benign or malignant from B-mode and elastogram: the two-stream network of the HSC-T paper."""
 
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -40,7 +39,7 @@ class Diagnosis(Method):
 
     def __init__(
         self,
-        translator: Path | None = None,
+        translator: str | None = None,
         second: Literal["translation", "target", "source"] = "translation",
         backbone: str = "resnet34",
         weights: str | None = None,
@@ -99,7 +98,7 @@ class Diagnosis(Method):
         splits = data.splits()
         _check_classes(splits, ("train", "test") if self.trainer.training else ("test",))
         if self.second == "translation":
-            check_unseen(read_checkpoint(self.translator), data, str(self.translator))
+            check_unseen(read_checkpoint(self.translator), data, self.translator)
 
     def configure_optimizers(self):
         optimizer = rmsprop(self.parameters(), self.preset, self.lr)
