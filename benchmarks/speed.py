@@ -1,7 +1,9 @@
 """What a method costs, and how fast the phantom is: measured side by side in one run, medians of several."""
 
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -10,10 +12,15 @@ import pandas as pd
 import torch
 
 from datamodules.cache import available_cpus
+from datamodules.phantom.datamodule import PhantomDataModule
 from datamodules.phantom.scanner import CART, TissueBatch, b_mode
 from datamodules.phantom.simulate import phantom_task, simulate_patients
 from datamodules.phantom.tissue import FULL_FIELD, draw_tissue
+from datamodules.superpixels import Superpixels, SuperpixelSource
+from datamodules.transforms import Augmentation
+from datamodules.ultrasound import UltrasoundDataset
 from zoo import METHODS
+from zoo.networks.patch_sampler import Segments
 from zoo.translator import Translator
 
 REPEATS = 5
@@ -112,6 +119,43 @@ def _median_ms(call: Callable[[], Any], cuda: bool) -> float:
             torch.cuda.synchronize()
         times.append(1000 * (time.perf_counter() - started))
     return median(times)
+
+
+def superpixel_speed(method_ms: float, batch_size: int, images: int = 24) -> pd.DataFrame:
+    """What superpixels cost HSC-T at 256 x 256: computed once an image, and carried through every epoch after that.
+
+    Args:
+        method_ms: a training step of HSC-T, milliseconds, on batches of ``batch_size``.
+        images: how many to measure on.
+    """
+    augmentation = Augmentation(enlarge=286 / 256, horizontal_flip=0.5, vertical_flip=0.5, rotate=15.0)
+    settings = Superpixels()
+    with tempfile.TemporaryDirectory() as folder:
+        data = PhantomDataModule(
+            patients=images, augmentation=augmentation, fractions=(1.0, 0.0, 0.0), cache_dir=Path(folder), num_workers=0
+        )
+        data.prepare_data()
+        source = SuperpixelSource(data.images, settings)
+        once_ms = _median_ms(lambda: source.read(0), False)
+        load_ms = {}
+        for name, sources in (("without", []), ("with", [source])):
+            data.derive(sources)
+            load_ms[name] = _median_ms(_epoch_of(data.dataset("train")), False) / images
+    labels = _squares(256, 256).expand(batch_size, -1, -1)
+    sort_ms = _median_ms(lambda: Segments.of(labels, settings.most), False)
+    carried_ms = max(0.0, load_ms["with"] - load_ms["without"]) * batch_size + sort_ms
+    return pd.DataFrame(
+        [
+            {"what": "SLIC, once an image, one core", "ms": round(once_ms, 1)},
+            {"what": f"carried along and sorted, a batch of {batch_size}", "ms": round(carried_ms, 1)},
+            {"what": f"training step of HSC-T, a batch of {batch_size}", "ms": method_ms},
+            {"what": "share of an epoch, %", "ms": round(100 * carried_ms / (carried_ms + method_ms), 2)},
+        ]
+    ).rename(columns={"ms": "ms or %"})
+
+
+def _epoch_of(dataset: UltrasoundDataset) -> Callable[[], Any]:
+    return lambda: [dataset[index, index] for index in range(len(dataset))]
 
 
 def phantom_speed(device: str, images: int = 48) -> pd.DataFrame:

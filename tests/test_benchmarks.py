@@ -303,6 +303,10 @@ def test_speed_covers_every_method(monkeypatch, capsys):
     assert table["variant"].tolist() == list(speed.VARIANTS)
     assert (table["parameters"] == 102_273).all()
     assert (table[["step_ms", "inference_ms", "ratio"]] > 0).all(axis=None)
+    costs = speed.superpixel_speed(method_ms=1000.0, batch_size=2, images=2).set_index("what")["ms or %"]
+    assert costs["SLIC, once an image, one core"] > 0
+    carried = costs["carried along and sorted, a batch of 2"]
+    assert costs["share of an epoch, %"] == pytest.approx(100 * carried / (1000 + carried), abs=0.05)
 
 
 def test_trivial_rows_are_what_they_say(tmp_path):

@@ -34,7 +34,7 @@ class Segments:
         flat = labels.flatten(1)
         flat = torch.where((flat >= 0) & (flat < patches), flat, patches)  # sorts last
         order = flat.argsort(dim=1, stable=True)
-        count = F.one_hot(flat, patches + 1).sum(1)[:, :patches]
+        count = flat.new_zeros(len(flat), patches + 1).scatter_add_(1, flat, torch.ones_like(flat))[:, :patches]
         return cls(flat, order, count.cumsum(1) - count, count, tuple(labels.shape[-2:]))
 
     @property
