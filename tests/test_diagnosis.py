@@ -12,6 +12,7 @@ from datamodules import BUSI, InputError
 from tests import tiny
 from tests.conftest import ROOT
 from zoo.cli import main
+from zoo.method import pseudonym
 from zoo.methods.diagnosis import Diagnosis
 from zoo.metrics.classification import CLASSIFICATION
 from zoo.translations import TranslationSource, load_translator
@@ -100,15 +101,17 @@ def test_no_test_patient_reached_the_training_of_either(translators, tmp_path):
         trainer.fit(model, own)
         trainer.save_checkpoint(tmp_path / "classifier.ckpt")
         splits = own.splits()
-        tested = set(splits["patient"][splits["split"] == "test"])
+        tested, trained = (
+            {pseudonym(name) for name in splits["patient"][splits["split"] == split]} for split in ("test", "train")
+        )
         trained_on = [
             set(torch.load(path, weights_only=True)["patients"]["train"])
             for path in (translators[fold], tmp_path / "classifier.ckpt")
         ]
         assert tested
-        assert trained_on[0] == trained_on[1] == set(splits["patient"][splits["split"] == "train"])
+        assert trained_on[0] == trained_on[1] == trained
         assert not tested & trained_on[0]
-        seen = {row for batch in own.train_dataloader() for row in batch["patient"]}
+        seen = {pseudonym(name) for batch in own.train_dataloader() for name in batch["patient"]}
         assert seen <= trained_on[0]
 
 

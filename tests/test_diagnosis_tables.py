@@ -23,6 +23,7 @@ from datamodules import InputError
 from tests.conftest import ROOT
 from tests.tiny import TINY
 from zoo.cli import main as sonozoo
+from zoo.method import pseudonym
 
 HSCT = {key: list(value) if isinstance(value, tuple) else value for key, value in TINY["hsct"][1].items()}
 SMALL = {"size": [32, 32], "batch_size": 4, "augmentation": None}
@@ -174,8 +175,9 @@ def test_no_patient_is_on_both_sides(results):
         translator = torch.load(
             found["translation", "HSC-T", "", fold] / "checkpoints" / "last.ckpt", weights_only=True
         )
-        assert not own & set(translator["patients"]["train"])
-        assert not set(tested["patient"]) & set(translator["patients"]["val"])
+        known = set(translator["patients"]["train"]) | set(translator["patients"]["val"])
+        assert len(known) > 10
+        assert not {pseudonym(name) for name in tested["patient"]} & known
 
 
 def test_columns_are_the_scores_of_their_sets(results):

@@ -29,7 +29,7 @@ def test_the_two_commands_stand_first_and_ci_runs_them():
 def test_commands_of_methods_run(command, tmp_path, monkeypatch):
     """As printed, but tiny, and with this test's own folders in place of DIR and the checkpoints."""
     name = re.search(r"configs/(\w+)\.yaml", command)[1]
-    size = [f"--model.{key}={value}" for key, value in TINY[name][1].items()]
+    size = _tiny(name)
     size += [
         "--data.size=[32,32]",
         "--data.batch_size=2",
@@ -44,10 +44,18 @@ def test_commands_of_methods_run(command, tmp_path, monkeypatch):
         words[words.index("DIR")] = str(make_images(tmp_path, kind))
     elif "--data.patients" not in words:
         size.append("--data.patients=12")
+    if "--model.translator" in words:
+        main(["fit", "--config", "configs/hsct.yaml", *_tiny("hsct"), *size[len(_tiny(name)) :]])
     if "--ckpt_path" in words:
         main(["fit", "--config", f"configs/{name}.yaml", *size, "--data.patients=12"])
         words[words.index("--ckpt_path") + 1] = f"results/{name}/lightning_logs/version_0/checkpoints/last.ckpt"
     assert main([*words, *size]) == 0
+
+
+def _tiny(name: str) -> list[str]:
+    diagnosis = {"backbone": "test_resnet", "size": 32}
+    arguments = diagnosis if name == "diagnosis" else TINY[name][1]
+    return [f"--model.{key}={list(value) if isinstance(value, tuple) else value}" for key, value in arguments.items()]
 
 
 def make_images(folder, kind: str):
@@ -78,6 +86,7 @@ def test_the_other_commands_are_known():
         "python -m benchmarks speed",
         "python -m benchmarks tables results/quick",
         "python -m benchmarks report results/quick",
+        "wandb sweep configs/sweeps/hsct_lambda.yaml",
     )
     assert all(command.startswith(known) or command in remade for command in COMMANDS)
 

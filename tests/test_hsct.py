@@ -470,3 +470,14 @@ def test_colour_sources_and_grey_targets_share_an_encoder():
     losses = model.losses(a_batch(model))
     assert losses["total"].isfinite()
     assert model.channels == 3
+
+
+def test_channels_that_one_encoder_cannot_take_are_refused():
+    with pytest.raises(InputError, match="2 source and 3 target channels"):
+        tiny.method("hsct", 2, 3)
+
+
+def test_without_an_adversary_there_is_nothing_to_alternate(tmp_path):
+    model = tiny.method("hsct", adv_mode="alternating", use_adv=False)
+    assert len(model.configure_optimizers()[0]) == 1
+    tiny.trainer(tmp_path, limit_train_batches=1).fit(model, tiny.data("elastography"))

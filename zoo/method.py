@@ -1,5 +1,6 @@
 """Method: what everything that is trained shares: reports, schedules, clipping, checkpoints."""
 
+import hashlib
 from abc import abstractmethod
 from typing import Any
 
@@ -126,7 +127,8 @@ class Method(pl.LightningModule):
         data = getattr(self.trainer, "datamodule", None)
         if hasattr(data, "splits"):
             checkpoint["patients"] = {
-                split: sorted(set(rows["patient"])) for split, rows in data.splits().groupby("split")
+                split: sorted({pseudonym(patient) for patient in rows["patient"]})
+                for split, rows in data.splits().groupby("split")
             }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -143,6 +145,11 @@ class Method(pl.LightningModule):
             torch.cuda.set_rng_state(state["cuda"].cpu(), self.device)
 
 
+def pseudonym(patient: str) -> str:
+    """What stands for a patient in a checkpoint, which may be given away."""
+    return hashlib.sha256(str(patient).encode()).hexdigest()[:16]
+
+
 def check_unseen(checkpoint: dict[str, Any], data: Any, name: str) -> None:
     """No patient of the test split may have been trained or validated on.
 
@@ -154,7 +161,7 @@ def check_unseen(checkpoint: dict[str, Any], data: Any, name: str) -> None:
         return
     splits = data.splits()
     seen = set(known.get("train", ())) | set(known.get("val", ()))
-    both = sorted(seen & set(splits["patient"][splits["split"] == "test"]))
+    both = sorted(name for name in set(splits["patient"][splits["split"] == "test"]) if pseudonym(name) in seen)
     if both:
         raise InputError(
             f"{name}: was trained on {len(both)} of the patients to be tested on ('{both[0]}', ...); use the "

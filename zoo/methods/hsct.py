@@ -67,7 +67,8 @@ class HSCT(AdversarialTranslator):
         grl_schedule: strength of the reversal: ``const`` 1 or ``dann``, 2 / (1 + exp(-10 p)) - 1 at progress p.
         disc: ``global`` scores images, ``patch70`` patches of 70 pixels.
         disc_conditional: show D the source, too.
-        encoder: ``cnn_transformer``, or the name of a timm network.
+        encoder: ``cnn_transformer``, or the name of a timm network (whose momentum copy keeps batch statistics of its
+            own, if it has any).
         encoder_weights: of a timm encoder: ``imagenet`` or a file.
         skips: whether the decoder sees the encoder's maps (``concat``).
         widths: channels of the encoder's four stages.
@@ -113,7 +114,6 @@ class HSCT(AdversarialTranslator):
         disc_width: int = 64,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("gradient_clip_val", None)
         super().__init__(**kwargs)
         self.save_hyperparameters()
         if self.gradient_clip_val is None:
@@ -125,7 +125,7 @@ class HSCT(AdversarialTranslator):
         self.superpixels, self.patch_length = Superpixels(superpixels), patch_length
         self.sample_patches, self.pixel_loss = SAMPLERS[patch_sampling], pixel_loss
         self.grl_schedule, self.disc_conditional = grl_schedule, disc_conditional
-        self.automatic_optimization = adv_mode == "grl"
+        self.automatic_optimization = adv_mode == "grl" or not use_adv
         self._make_translator(encoder, encoder_weights, skips, widths, depth, heads, positions)
         if use_cmm:
             self._make_momentum_encoder(proj_dim)
@@ -139,6 +139,11 @@ class HSCT(AdversarialTranslator):
 
     def _make_translator(self, encoder, encoder_weights, skips, widths, depth, heads, positions) -> None:
         self.channels = max(self.in_channels, self.out_channels)
+        if {self.in_channels, self.out_channels} - {1, self.channels}:
+            raise InputError(
+                f"{self.in_channels} source and {self.out_channels} target channels: HSC-T encodes both by one network, "
+                "so give both as many, or one of them a single one"
+            )
         if encoder == OWN_ENCODER:
             self.encoder = CNNTransformerEncoder(self.channels, widths, depth, heads, positions)
             up = widths[2::-1]
