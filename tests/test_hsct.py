@@ -339,6 +339,25 @@ def test_terms_are_weighted_as_in_equation_7():
     assert losses["total"] == pytest.approx(losses["adversarial"] + weighted, rel=1e-5)
 
 
+def test_the_pixel_term_leads_in_grey_levels_and_drowns_in_any_other_scale():
+    """Norms of the weighted terms' gradients on an untrained translation: why ``levels`` is the default."""
+    torch.manual_seed(0)
+    model = tiny.method("hsct", patch_length=256)
+    batch = a_batch(model, 64)
+    translation = model(batch["source"]).detach().requires_grad_()
+
+    def norm(loss: torch.Tensor) -> float:
+        return float(torch.autograd.grad(loss, translation)[0].norm())
+
+    patch = norm(0.8 * model._contrast(batch, translation))
+    pixel = {
+        kind: norm(0.4 * pixel_loss(translation, batch["target"], kind))
+        for kind in ("levels", "mse", "rmse", "as_printed")
+    }
+    assert patch > 100 * max(pixel["mse"], pixel["rmse"], pixel["as_printed"])
+    assert pixel["levels"] > 10 * patch
+
+
 @pytest.mark.parametrize(
     ("switches", "terms"),
     [

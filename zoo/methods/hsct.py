@@ -59,9 +59,10 @@ class HSCT(AdversarialTranslator):
         patch_sampling: how a superpixel becomes a vector: ``flat1d`` (flattened and resized, as the paper says),
             ``area`` (its averages) or ``bbox2d`` (its bounding box).
         patch_length: to how many pixels it is resized.
-        pixel_loss: eq. 6 is taken as a mean squared error in 8-bit grey levels (``levels``): with the printed weights,
-            its gradient is then of the order of the others'. ``mse`` in [-1, 1], ``rmse`` and eq. 6 ``as_printed`` are
-            outweighed more than a hundredfold, and the translation does not learn (see benchmarks/RESULTS.md).
+        pixel_loss: eq. 6 is taken as a mean squared error in 8-bit grey levels (``levels``), so that with the printed
+            weights the pixel term leads. ``mse`` in [-1, 1], ``rmse`` and eq. 6 ``as_printed`` are outweighed by the
+            patch term: its gradient on the translation is hundreds of times theirs, and the translation does not
+            learn (see benchmarks/RESULTS.md).
         adv_mode: ``grl`` (gradient reversal, one optimizer, the generator's saturating loss) or ``alternating`` (two
             optimizers, the non-saturating one).
         grl_schedule: strength of the reversal: ``const`` 1 or ``dann``, 2 / (1 + exp(-10 p)) - 1 at progress p.
@@ -141,8 +142,8 @@ class HSCT(AdversarialTranslator):
         self.channels = max(self.in_channels, self.out_channels)
         if {self.in_channels, self.out_channels} - {1, self.channels}:
             raise InputError(
-                f"{self.in_channels} source and {self.out_channels} target channels: HSC-T encodes both by one network, "
-                "so give both as many, or one of them a single one"
+                f"{self.in_channels} source and {self.out_channels} target channels: HSC-T encodes both by networks of "
+                "one kind, so give both as many, or one of them a single one"
             )
         if encoder == OWN_ENCODER:
             self.encoder = CNNTransformerEncoder(self.channels, widths, depth, heads, positions)
