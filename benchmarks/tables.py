@@ -24,6 +24,7 @@ TESTS_NOTE = (
 )
 DIGITS = {"accuracy": 3, "F1": 3, "AUC": 3, "SSIM": 4, "LNCC": 4, "LPIPS": 4, "MI": 3, "MI_source": 3}
 LABELS = {"benign": 0, "malignant": 1, "normal": 2}
+LATEX = {"±": "$\\pm$", "~": "\\textasciitilde{}", "<": "$<$", ">": "$>$"}
 PAPER_NAMES = {"hsct": "HSC-T", "sswe": "sSWE", "cyclegan_perceptual": "CycleGAN with perceptual loss"}
 
 
@@ -304,4 +305,6 @@ def _plain(cell: str) -> str:
 def _latex_escape(text: str) -> str:
     for character in "&%$#_":
         text = text.replace(character, "\\" + character)
-    return text.replace("±", "$\\pm$").replace("~", "\\textasciitilde{}")
+    for character, printed in LATEX.items():
+        text = text.replace(character, printed)
+    return text

@@ -196,6 +196,7 @@ def test_columns_are_the_scores_of_their_sets(results):
     assert lines.loc[("w/o EUS", "accuracy", "MTUSI>STUSI"), "paper"] == pytest.approx(0.713)
     assert lines.loc[("HSC-T", "F1", "STUSI>STUSI"), "paper"] == pytest.approx(0.847)
     assert lines.loc[("w/ R-EUS", "F1", "MTUSI>STUSI"), "state"] == "-"
+    assert "accuracy, MTUSI$>$STUSI & " in table.latex()
     notes = " ".join(table.notes)
     assert "In the place of STUSI: simulated phantoms (not the papers' data) by scanner B" in notes
     assert "Left out: BUSI>BUSI; name the folder of images by --busi DIR." in notes
