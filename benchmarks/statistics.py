@@ -32,7 +32,7 @@ def over_runs(scores: pd.DataFrame, metric: str) -> tuple[float, float, float, i
 @dataclass(frozen=True)
 class Comparison:
     """``difference`` of two methods, mean over ``runs``; ``t_test`` its p-value paired over runs, as the papers do it;
-    ``low``, ``high`` the 95 % interval and ``bootstrap`` the p-value of resampling the test patients of each run."""
+    ``low``, ``high`` the 95 % interval and ``bootstrap`` the p-value of resampling the test patients of each fold."""
 
     difference: float
     runs: int
@@ -43,20 +43,24 @@ class Comparison:
 
 
 def compare(one: pd.DataFrame, other: pd.DataFrame, metric: str, seed: int = 0) -> Comparison | None:
-    """Per-image scores of two methods, paired by run and patient; None where they share no run."""
+    """Per-image scores of two methods, paired by run and patient; None where they share no run, or one has no score."""
     runs = sorted(set(per_run(one, metric).index) & set(per_run(other, metric).index))
     if not runs:
         return None
     pairs = [[_of_run(scores, run) for scores in (one, other)] for run in runs]
     differences = np.array([_difference(metric, *pair, None)[0] for pair in pairs])
-    rng = np.random.default_rng(seed)
-    resampled = np.nanmean([_difference(metric, *pair, rng) for pair in pairs], axis=0)
+    if not np.isfinite(differences).all():
+        return None
+    # Runs of one fold test the same patients, so these are drawn alike for all its seeds.
+    rngs = [np.random.default_rng([seed, fold]) for fold, _ in runs]
+    drawn = np.array([_difference(metric, *pair, rng) for pair, rng in zip(pairs, rngs, strict=True)])
+    resampled = drawn[:, np.isfinite(drawn).all(0)].mean(0)  # without draws of a single class
     beyond = min(np.mean(resampled <= 0), np.mean(resampled >= 0))
     return Comparison(
         float(differences.mean()),
         len(runs),
         _t_test(differences),
-        *(float(edge) for edge in np.nanpercentile(resampled, (2.5, 97.5))),
+        *(float(edge) for edge in np.percentile(resampled, (2.5, 97.5))),
         float(min(1.0, max(2 * beyond, 1 / RESAMPLES))),
     )
 

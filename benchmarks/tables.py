@@ -19,7 +19,7 @@ from zoo.metrics.classification import CLASSIFICATION
 PUBLISHED = Path(__file__).parent / "published.csv"
 OVERALL = "overall"
 TESTS_NOTE = (
-    f"Differences are means over runs. Bootstrap: {RESAMPLES} resamplings of each run's test patients. t-test: paired "
+    f"Differences are means over runs. Bootstrap: {RESAMPLES} resamplings of each fold's test patients. t-test: paired "
     "over runs, as the papers do it; with few runs it says little."
 )
 DIGITS = {"accuracy": 3, "F1": 3, "AUC": 3, "SSIM": 4, "LNCC": 4, "LPIPS": 4, "MI": 3, "MI_source": 3}

@@ -299,6 +299,15 @@ def test_the_bootstrap_is_as_sure_as_it_should_be():
     assert rejected <= 6, "of 40 comparisons of equals, two are expected below 0.05"
 
 
+def test_seeds_of_one_fold_share_their_patients():
+    """The same scores under two seeds are no more certain than under one."""
+    one, other = some_scores(0.2, seed=1).query("fold == 0"), some_scores(0.0, seed=2).query("fold == 0")
+    twice = [pd.concat([scores, scores.assign(seed=1)]) for scores in (one, other)]
+    single, double = compare(one, other, "AUC"), compare(*twice, "AUC")
+    assert (double.low, double.high, double.bootstrap) == (single.low, single.high, single.bootstrap)
+    assert double.runs == 2
+
+
 def test_one_run_has_no_t_test_and_none_in_common_no_comparison():
     one, other = some_scores(0.2), some_scores(0.0)
     single = compare(one.query("fold == 1"), other, "accuracy")
