@@ -65,7 +65,7 @@ def make_images(folder, kind: str):
     rng = np.random.default_rng(0)
     names = [f"source/{i}.png" for i in range(12)] + [f"target/{i}.png" for i in range(12)]
     if kind == "busi":
-        names = [f"{label}/{label} ({i}).png" for label in ("benign", "malignant", "normal") for i in (1, 2)]
+        names = [f"{label}/{label} ({i}).png" for label in ("benign", "malignant", "normal") for i in range(1, 7)]
     for name in names:
         path = folder / kind / name
         path.parent.mkdir(parents=True, exist_ok=True)
