@@ -28,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run a suite: train, test, write tables, figures and a report")
     run.add_argument("suite", help="a shipped suite (quick, paper, lambda_sweep) or the path of a suite YAML")
     run.add_argument("--out", type=Path, help="results folder; by default results/SUITE")
-    run.add_argument("--jobs", type=int, help="cells at a time; by default one a GPU, or one")
+    run.add_argument("--jobs", type=int, help="cells at a time; by default one a GPU, or two on CPUs alone")
     run.add_argument("--busi", type=Path, metavar="DIR", help="the real BUSI images, for the tables that use them")
     run.add_argument("--retry-failed", action="store_true", help="run failed cells again")
     run.set_defaults(command=_run)

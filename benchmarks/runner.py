@@ -62,8 +62,13 @@ def run_suite(suite: Suite, out: Path, jobs: int | None = None, retry_failed: bo
     write_plan(suite, out)
     unique = list({cell.hash: cell for cell in reversed(suite.cells)}.values())[::-1]  # by its first name and place
     waiting = [cell for cell in unique if _is_due(out, cell, retry_failed)]
-    Runner(out, unique, waiting, jobs or max(1, torch.cuda.device_count())).run()
+    Runner(out, unique, waiting, jobs or default_jobs()).run()
     return sum(failure(cell_folder(out, cell.hash)) is not None for cell in unique)
+
+
+def default_jobs() -> int:
+    """One cell a GPU; on CPUs alone two at a time, since two small cells on a core each are faster than one on two."""
+    return torch.cuda.device_count() or min(2, available_cpus())
 
 
 def _is_due(out: Path, cell: Cell, retry_failed: bool) -> bool:
