@@ -1,23 +1,16 @@
-"""HSC-T: its networks, sampler, losses and step, against loops, closed forms and the paper's equations."""
+"""HSC-T: its networks and its step. Sampler and losses have files of their own."""
 
 import math
-import os
 
 import pytest
 import torch
-import torch.multiprocessing as mp
-import torch.nn.functional as F
 
 from datamodules import InputError
 from tests import tiny
-from zoo.losses.adversarial import AdversarialLoss
-from zoo.losses.contrastive import matching_loss, patch_contrast
 from zoo.losses.regression import pixel_loss
 from zoo.methods.hsct import HSCT
 from zoo.networks.cnn_transformer import CNNTransformerEncoder, TransposedDecoder
-from zoo.networks.gradient_reversal import reverse_gradient
 from zoo.networks.image_discriminator import ImageDiscriminator
-from zoo.networks.patch_sampler import SAMPLERS, Segments, sample_area, sample_box, sample_line
 
 
 def count(module: torch.nn.Module) -> int:
@@ -120,213 +113,6 @@ def test_weights_of_an_encoder_come_from_a_local_file(tmp_path):
 def test_encoders_that_cannot_be_had(arguments, message):
     with pytest.raises(InputError, match=message):
         tiny.method("hsct", **arguments)
-
-
-# Patch sampler
-
-
-def some_labels() -> torch.Tensor:
-    """Patches of very different sizes, one empty, some pixels outside."""
-    torch.manual_seed(0)
-    labels = torch.randint(-1, 4, (3, 13, 11))
-    labels[0][labels[0] == 3] = 0  # an image with fewer regions than asked
-    labels[1, 0, 0] = 4  # a region of one pixel
-    return labels
-
-
-def pieces(image: torch.Tensor, labels: torch.Tensor, patches: int):
-    """Every patch of every image as a line ``(C, pixels)``."""
-    for b in range(len(image)):
-        for p in range(patches):
-            yield b, p, image[b][:, labels[b] == p]
-
-
-def test_the_line_sampler_equals_a_loop():
-    labels, image = some_labels(), torch.randn(3, 3, 13, 11, requires_grad=True)
-    segments = Segments.of(labels, 6)
-    sampled = sample_line(image, segments, 32)
-    assert sampled.shape == (3, 6, 3 * 32)
-    for b, p, line in pieces(image, labels, 6):
-        assert segments.valid[b, p] == (line.shape[1] > 0)
-        expected = torch.zeros(3, 32)
-        if line.shape[1]:
-            expected = F.interpolate(line[None], 32, mode="linear", align_corners=False)[0]
-        assert (sampled[b, p].view(3, 32) - expected).abs().max() < 1e-5
-    sampled.square().sum().backward()
-    inside = (labels >= 0)[:, None].expand_as(image)
-    assert (image.grad[~inside] == 0).all()
-    assert (image.grad[inside] != 0).float().mean() > 0.9
-
-
-def test_the_area_sampler_is_adaptive_average_pooling_and_every_pixel_has_a_gradient():
-    labels, image = some_labels(), torch.randn(3, 3, 13, 11, requires_grad=True)
-    sampled = sample_area(image, Segments.of(labels, 6), 5)
-    for b, p, line in pieces(image, labels, 6):
-        expected = F.adaptive_avg_pool1d(line[None], 5)[0] if line.shape[1] else torch.zeros(3, 5)
-        assert (sampled[b, p].view(3, 5) - expected).abs().max() < 1e-5
-    sampled.square().sum().backward()
-    inside = (labels >= 0)[:, None].expand_as(image)
-    assert (image.grad[inside] != 0).all()
-    assert (image.grad[~inside] == 0).all()
-
-
-def test_the_box_sampler_equals_a_loop_over_cut_out_boxes():
-    labels, image = some_labels(), torch.randn(3, 2, 13, 11, requires_grad=True)
-    sampled = sample_box(image, Segments.of(labels, 6), 16)
-    for b, p, line in pieces(image, labels, 6):
-        expected = torch.zeros(2, 16)
-        if line.shape[1]:
-            rows, columns = torch.where(labels[b] == p)
-            expected = _boxed(image[b] * (labels[b] == p), rows, columns)
-        assert (sampled[b, p].view(2, 16) - expected).abs().max() < 1e-5
-    sampled.sum().backward()
-    assert image.grad.abs().sum() > 0
-
-
-def _boxed(image: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """Bilinear 4 x 4 samples of a box by grid_sample, which counts pixels in [-1, 1]."""
-    axes = []
-    for places, size in ((rows, image.shape[1]), (columns, image.shape[2])):
-        first, length = int(places.min()), int(places.max() - places.min()) + 1
-        axes.append((first + (torch.arange(4) + 0.5) / 4 * length) / size * 2 - 1)
-    grid = torch.stack(torch.meshgrid(axes[1], axes[0], indexing="xy"), dim=-1)[None]
-    return F.grid_sample(image[None], grid, align_corners=False, padding_mode="border")[0].flatten(1)
-
-
-@pytest.mark.parametrize("name", SAMPLERS)
-def test_samplers_take_images_without_any_region(name):
-    image = torch.randn(2, 1, 8, 8, requires_grad=True)
-    segments = Segments.of(torch.full((2, 8, 8), -1), 4)
-    sampled = SAMPLERS[name](image, segments, 16)
-    assert not segments.valid.any()
-    assert (sampled == 0).all()
-    sampled.sum().backward()
-    assert (image.grad == 0).all()
-
-
-# Losses
-
-
-def test_matching_of_one_hot_and_of_equal_keys_has_its_closed_form():
-    one_hot = torch.eye(5)
-    assert float(matching_loss(one_hot, one_hot, 1.0)) == pytest.approx(math.log(1 + 4 / math.e), rel=1e-5)
-    equal = torch.ones(5, 3)
-    assert float(matching_loss(torch.randn(5, 3), equal, 0.05)) == pytest.approx(math.log(5), rel=1e-5)
-    assert float(matching_loss(one_hot, one_hot.roll(1, 0), 0.05)) == pytest.approx(20.0, rel=1e-4)
-
-
-def test_matching_sends_gradients_to_queries_alone_and_may_skip_the_norm():
-    queries, keys = (torch.randn(4, 8, requires_grad=True) for _ in range(2))
-    matching_loss(queries, keys).backward()
-    assert queries.grad.abs().sum() > 0
-    assert keys.grad is None
-    scaled = [float(matching_loss(factor * queries, keys, normalize=True)) for factor in (1, 7)]
-    assert scaled[0] == pytest.approx(scaled[1], rel=1e-5)
-    plain = [float(matching_loss(factor * queries, keys, normalize=False)) for factor in (1, 7)]
-    assert plain[0] != pytest.approx(plain[1], rel=1e-2)
-
-
-def test_matching_stays_in_float32_under_autocast():
-    queries, keys = torch.randn(4, 8), torch.randn(4, 8)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert float(matching_loss(queries, keys)) == float(matching_loss(queries.clone(), keys))
-        lowered = matching_loss(queries, keys)
-    assert lowered.dtype == torch.float32
-    assert float(lowered) == pytest.approx(float(matching_loss(queries, keys)), rel=1e-6)
-
-
-def test_matching_refuses_a_single_pair():
-    with pytest.raises(ValueError, match="needs at least two"):
-        matching_loss(torch.randn(1, 8), torch.randn(1, 8))
-
-
-def _rank(rank: int, port: int, queries, keys, results) -> None:
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
-    own = queries[4 * rank : 4 * rank + 4].clone().requires_grad_()
-    loss = matching_loss(own, keys[4 * rank : 4 * rank + 4])
-    loss.backward()
-    results.put((rank, float(loss), own.grad.tolist()))
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
-
-
-def test_two_processes_of_four_equal_one_of_eight(free_port):
-    torch.manual_seed(0)
-    queries, keys = torch.randn(8, 6), torch.randn(8, 6)
-    whole = queries.clone().requires_grad_()
-    loss = matching_loss(whole, keys)
-    loss.backward()
-    context = mp.get_context("spawn")
-    results = context.SimpleQueue()
-    workers = [context.Process(target=_rank, args=(rank, free_port, queries, keys, results)) for rank in range(2)]
-    for worker in workers:
-        worker.start()
-    parts = sorted(results.get() for _ in workers)
-    for worker in workers:
-        worker.join(60)
-        assert worker.exitcode == 0
-    assert sum(part[1] for part in parts) / 2 == pytest.approx(float(loss), rel=1e-5)
-    gradient = torch.tensor([*parts[0][2], *parts[1][2]]) / 2  # as DistributedDataParallel averages
-    assert torch.allclose(gradient, whole.grad, atol=1e-6)
-
-
-def test_patch_contrast_equals_a_loop_over_valid_patches():
-    torch.manual_seed(0)
-    u, v = (F.normalize(torch.randn(3, 5, 8), dim=2).requires_grad_() for _ in range(2))
-    valid = torch.tensor([[True] * 5, [True, False, True, True, False], [False, True, False, False, False]])
-    loss = patch_contrast(u, v, valid, 0.05)
-    terms = []
-    for b in range(3):
-        own = valid[b].nonzero()[:, 0]
-        logits = u[b, own] @ v[b, own].T / 0.05
-        terms += [F.cross_entropy(logits[i : i + 1], torch.tensor([i])) for i in range(len(own))]
-    assert float(loss) == pytest.approx(float(torch.stack(terms).mean()), rel=1e-5)
-    gradients = torch.autograd.grad(loss, (u, v))
-    for gradient in gradients:
-        assert gradient.isfinite().all()
-        assert (gradient[~valid] == 0).all()
-    assert gradients[0][valid].abs().sum() > 0
-
-
-def test_patch_contrast_falls_as_patches_agree_and_is_zero_without_any():
-    v = F.normalize(torch.randn(1, 4, 8), dim=2)
-    valid = torch.ones(1, 4, dtype=torch.bool)
-    right, wrong = patch_contrast(v, v, valid), patch_contrast(v.roll(1, 1), v, valid)
-    assert right < math.log(4) < wrong
-    assert float(patch_contrast(v, v, ~valid)) == 0.0
-    equal = torch.ones_like(v)
-    assert float(patch_contrast(v, equal, valid)) == pytest.approx(math.log(4), rel=1e-5)
-
-
-def test_pixel_losses_on_constants():
-    target = torch.zeros(2, 3, 4, 8)
-    prediction = target + 0.5
-    assert float(pixel_loss(prediction, target, "mse")) == pytest.approx(0.25)
-    assert float(pixel_loss(prediction, target, "levels")) == pytest.approx((0.5 * 127.5) ** 2)
-    assert float(pixel_loss(prediction, target, "rmse")) == pytest.approx(0.5)
-    assert float(pixel_loss(prediction, target, "as_printed")) == pytest.approx(0.5 * math.sqrt(96) / 32)
-    same = target.clone().requires_grad_()
-    for kind in ("rmse", "as_printed"):
-        pixel_loss(same, target, kind).backward()
-        assert same.grad.isfinite().all()
-
-
-def test_reversal_gives_the_generator_the_gradient_of_log_one_minus_d():
-    torch.manual_seed(0)
-    discriminator = ImageDiscriminator(1, 4)
-    real = torch.rand(2, 1, 16, 16)
-    fake = torch.rand(2, 1, 16, 16, requires_grad=True)
-    loss = AdversarialLoss("vanilla").discriminator(discriminator(real), discriminator(reverse_gradient(fake)))
-    (reversed_gradient,) = torch.autograd.grad(loss, fake, retain_graph=True)
-    minimax = torch.log(1 - discriminator(fake).sigmoid()).mean()
-    (expected,) = torch.autograd.grad(minimax, fake)
-    assert torch.allclose(reversed_gradient, expected, atol=1e-7)
-    assert expected.abs().sum() > 0
-    weight = discriminator.layers[0].weight
-    (own,) = torch.autograd.grad(loss, weight, retain_graph=True)
-    plain = AdversarialLoss("vanilla").discriminator(discriminator(real), discriminator(fake.detach()))
-    assert torch.allclose(own, torch.autograd.grad(plain, weight)[0], atol=1e-7), "D descends its own loss"
 
 
 # The step
