@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from datamodules.batch import Task
+from datamodules.batch import Signal, Task
 from datamodules.errors import InputError
-from datamodules.grid import Grid
+from datamodules.grid import Grid, resize
 from datamodules.manifest import FILES, MASK_SEPARATOR, Manifest
 from datamodules.readers import Limits, Picture, read_image, to_signed
 
@@ -15,17 +15,22 @@ class FileSource:
     """A manifest's files as an image source (see :mod:`datamodules.cache`).
 
     A row may carry ``spacing`` in mm a pixel for files that do not know their own. ``lesion`` may name several masks,
-    separated by ``;``, which are united.
+    separated by ``;``, which are united. Beside the images, ``read`` gives the rows and columns of the source's file
+    as ``shape`` and, as ``colour``, whether a coloured picture was made grey.
     """
 
     verb = "reading images"
     parallel = True
 
-    def __init__(self, manifest: Manifest, task: Task, grid: Grid, limits: Limits) -> None:
+    def __init__(
+        self, manifest: Manifest, task: Task, grid: Grid, limits: Limits, resample_pairs: bool = False
+    ) -> None:
+        self.resample_pairs = resample_pairs
         self.rows, self.task, self.grid, self.limits = manifest.rows, task, grid, limits
         self.root, self.name = manifest.root, manifest.name
         self.columns = [name for name in FILES if (manifest.rows[name] != "").any()]
         self.key = {
+            "version": 2,
             "files": [[cell, *_stamp(self.root, cell)] for name in self.columns for cell in manifest.rows[name]],
             "columns": self.columns,
             "root": str(self.root.resolve()),
@@ -33,6 +38,7 @@ class FileSource:
             "task": repr((task.source, task.target)),
             "grid": repr(grid),
             "limits": repr(limits),
+            "resample_pairs": resample_pairs,
         }
 
     def __len__(self) -> int:
@@ -41,17 +47,11 @@ class FileSource:
     def read(self, index: int) -> dict[str, np.ndarray]:
         row = self.rows.iloc[index]
         pictures = {name: self._read(row[name]) for name in ("source", "target") if name in self.columns}
-        shapes = {name: picture.pixels.shape[:2] for name, picture in pictures.items()}
-        if len(set(shapes.values())) > 1:
-            sizes = " but ".join(f"{name} is {shape[0]} x {shape[1]}" for name, shape in shapes.items())
-            raise InputError(f"{self.name} row {index + 2} (id '{row['id']}'): {sizes}; a pair must have one size")
-        shape = shapes["source"]
+        shape = pictures["source"].pixels.shape[:2]
         spacing = self._spacing(index, pictures["source"])
-        signals = {"source": self.task.source, "target": self.task.target}
-        images = {
-            name: self.grid.resample(to_signed(picture, signals[name]), spacing, fill=-1.0)
-            for name, picture in pictures.items()
-        }
+        images = {name: self._on_grid(index, name, picture, shape, spacing) for name, picture in pictures.items()}
+        images["shape"] = np.array(shape, np.int32).reshape(1, 1, 2)
+        images["colour"] = np.array(self._loses_colour(pictures)).reshape(1, 1, 1)
         valid = self._mask(index, "valid", shape) if row["valid"] else np.ones(shape, bool)
         images["valid"] = self._resample_mask(valid, spacing)
         if "lesion" in self.columns:
@@ -60,6 +60,24 @@ class FileSource:
 
     def _read(self, cell: str) -> Picture:
         return read_image(self.root / cell, self.limits)
+
+    def _on_grid(self, index: int, name: str, picture: Picture, shape: tuple[int, int], spacing) -> np.ndarray:
+        """The picture in [-1, 1] on the grid; a target of another size than its source only where that is allowed."""
+        image, own = to_signed(picture, self._signal(name)), picture.pixels.shape[:2]
+        if own != shape:
+            if not self.resample_pairs:
+                raise InputError(
+                    f"{self.name} row {index + 2} (id '{self.rows['id'][index]}'): source is {shape[0]} x {shape[1]} "
+                    f"but {name} is {own[0]} x {own[1]}; a pair must have one size, or set data.resample_pairs to true"
+                )
+            image = resize(image, shape)
+        return self.grid.resample(image, spacing, fill=-1.0)
+
+    def _loses_colour(self, pictures: dict[str, Picture]) -> bool:
+        return any(picture.pixels.ndim == 3 and self._signal(name).channels == 1 for name, picture in pictures.items())
+
+    def _signal(self, name: str) -> Signal:
+        return self.task.source if name == "source" else self.task.target
 
     def _mask(self, index: int, name: str, shape: tuple[int, int]) -> np.ndarray:
         """The union of a row's masks; a row without one has an empty mask."""

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from pytorch_lightning.utilities import rank_zero_warn
 
 from datamodules.batch import GREY, Signal, Task
 from datamodules.cache import ImageCache, open_or_build
@@ -26,6 +28,8 @@ class FileDataModule(UltrasoundDataModule):
         spacing: mm a pixel; pictures then keep their physical scale (they must know it, or the manifest's column
             ``spacing`` must say it). By default pictures are stretched to ``size``.
         limits: sides that a picture may have.
+        resample_pairs: stretch a target of another size than its source to the source's; by default such pairs are
+            refused.
 
     The other arguments are those of :class:`datamodules.ultrasound.UltrasoundDataModule`.
     """
@@ -38,6 +42,7 @@ class FileDataModule(UltrasoundDataModule):
         target: Signal = GREY,
         spacing: float | None = None,
         limits: Limits = Limits(),  # noqa: B008 (frozen)
+        resample_pairs: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -46,7 +51,7 @@ class FileDataModule(UltrasoundDataModule):
         if target.high <= target.low or source.high <= source.low:
             raise InputError(f"source {source}, target {target}: high must be above low")
         self.task = Task(self.name, source, target, data=self.name)
-        self.grid, self.limits = Grid(self.size, spacing), limits
+        self.grid, self.limits, self.resample_pairs = Grid(self.size, spacing), limits, resample_pairs
 
     def manifest(self) -> Manifest:
         """The table of the dataset."""
@@ -54,9 +59,30 @@ class FileDataModule(UltrasoundDataModule):
 
     def load(self) -> tuple[pd.DataFrame, ImageCache]:
         manifest = self.manifest()
-        return manifest.rows.copy(), open_or_build(
-            FileSource(manifest, self.task, self.grid, self.limits), self.cache_dir
-        )
+        source = FileSource(manifest, self.task, self.grid, self.limits, self.resample_pairs)
+        images = open_or_build(source, self.cache_dir)
+        coloured = np.flatnonzero(images.arrays["colour"])
+        if len(coloured):
+            first, more = manifest.rows["id"][coloured[0]], ", ..." if len(coloured) > 1 else ""
+            rank_zero_warn(
+                f"{self.name}: {len(coloured)} of {len(images)} pairs have coloured pictures ('{first}'{more}), which "
+                "were made grey; crop screenshots to their B-mode"
+            )
+        return manifest.rows.copy(), images
+
+    def input_shapes(self) -> dict[str, tuple[int, int]]:
+        """Rows and columns of every source's file (of a DICOM file: of its B-mode region), by id.
+
+        Raises:
+            InputError: the grid is one in mm, of which the file's own cannot be made again.
+        """
+        if self.grid.spacing is not None:
+            raise InputError("predictions.size 'input' needs pictures stretched to data.size; leave out data.spacing")
+        self._load()
+        return {
+            name: tuple(shape)
+            for name, shape in zip(self.rows["id"], self.images.arrays["shape"][:, 0, 0].tolist(), strict=True)
+        }
 
 
 class PairedFolderDataModule(FileDataModule):
@@ -94,7 +120,7 @@ class PairedFolderDataModule(FileDataModule):
         return make_manifest(self._rows(), self.root, str(self.root))
 
     def _rows(self) -> pd.DataFrame:
-        found = {name: _files(self.root / name) for name in FILES}
+        found = {name: files_by_name(self.root / name) for name in FILES}
         if not found["source"]:
             raise InputError(f"{self.root / 'source'}: holds no images; put the source pictures there")
         names = sorted(found["source"])
@@ -113,8 +139,12 @@ class PairedFolderDataModule(FileDataModule):
         return name.partition(self.patient_separator)[0] if self.patient_separator else name
 
 
-def _files(folder: Path) -> dict[str, str]:
-    """File names by their stem."""
+def files_by_name(folder: Path) -> dict[str, str]:
+    """The images of a folder by their stem; none if it does not exist.
+
+    Raises:
+        InputError: two files have the same stem.
+    """
     found: dict[str, str] = {}
     if not folder.is_dir():
         return found

@@ -21,13 +21,14 @@ class Grid:
     ) -> np.ndarray:
         """Put ``image`` ``(H, W, C)`` on this grid. Shrinking is antialiased; masks are resampled ``nearest``."""
         if self.spacing is None:
-            return _resize(image, self.size, nearest)
+            return resize(image, self.size, nearest)
         rows = max(1, round(image.shape[0] * spacing[0] / self.spacing))
         columns = max(1, round(image.shape[1] * spacing[1] / self.spacing))
-        return _cut_or_pad(_resize(image, (rows, columns), nearest), self.size, fill)
+        return _cut_or_pad(resize(image, (rows, columns), nearest), self.size, fill)
 
 
-def _resize(image: np.ndarray, size: tuple[int, int], nearest: bool) -> np.ndarray:
+def resize(image: np.ndarray, size: tuple[int, int], nearest: bool = False) -> np.ndarray:
+    """Stretch ``(H, W, C)`` to ``size``; shrinking is antialiased."""
     if image.shape[:2] == tuple(size):
         return image
     tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()

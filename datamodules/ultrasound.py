@@ -24,21 +24,19 @@ CLASSES = ("benign", "malignant", "normal")
 class UltrasoundDataset(Dataset):
     """The rows of one split as samples. Indexed by ``(index, seed)``; the seed drives all that is random.
 
-    With ``paired`` false, ``target`` is drawn anew from the same split for every training sample; without
-    ``augment``, that is for evaluation, every source keeps the target of its own row.
+    With ``shuffle_targets``, ``target`` is drawn anew from the same split for every sample; otherwise every source
+    keeps the target of its own row.
     """
 
     def __init__(
         self,
         cache: ImageCache,
         rows: pd.DataFrame,
-        paired: bool = True,
         augment: Augment | None = None,
         shuffle_targets: bool = False,
         classes: tuple[str, ...] = CLASSES,
     ) -> None:
-        self.cache, self.rows, self.paired = cache, rows, paired
-        self.augment, self.shuffle_targets = augment, shuffle_targets and not paired
+        self.cache, self.rows, self.augment, self.shuffle_targets = cache, rows, augment, shuffle_targets
         self.indices = rows["index"].to_numpy()
         self.labels = None
         if (rows["label"] != "").all() and len(rows):
@@ -114,6 +112,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
         augmentation: what may happen to training samples; none by default.
         num_workers: loader processes; by default none on a CPU and up to eight beside a GPU.
         drop_last: leave out a last, smaller training batch.
+        unpaired: draw the targets of training samples independently of their sources, though the data has pairs.
         cache_dir: where decoded images are kept; by default ``$SONOZOO_CACHE`` or ``~/.cache/sonozoo``.
     """
 
@@ -130,6 +129,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
         augmentation: Augmentation | None = None,
         num_workers: int | None = None,
         drop_last: bool = False,
+        unpaired: bool = False,
         cache_dir: Path | None = None,
     ) -> None:
         super().__init__()
@@ -137,7 +137,8 @@ class UltrasoundDataModule(pl.LightningDataModule):
             raise InputError(f"size {tuple(size)}, batch_size {batch_size}: all must be at least 1")
         self.size, self.batch_size, self.fold, self.fractions = tuple(size), batch_size, fold, tuple(fractions)
         self.split_seed, self.seed, self.augmentation = split_seed, seed, augmentation
-        self.num_workers, self.drop_last, self.cache_dir = num_workers, drop_last, cache_dir
+        self.num_workers, self.drop_last, self.unpaired = num_workers, drop_last, unpaired
+        self.cache_dir = cache_dir
         self.rows: pd.DataFrame | None = None
         self.images: ImageCache | None = None  # as loaded
         self.cache: ImageCache | None = None  # with what the method asks for beside them
@@ -212,7 +213,12 @@ class UltrasoundDataModule(pl.LightningDataModule):
         if split == "train" and self.augmentation is not None:
             names = tuple(name for name in (*IMAGES, *MASKS) if name in self.cache)
             augment = Augment(self.augmentation, self.size, names)
-        return UltrasoundDataset(self.cache, rows, self.task.paired, augment, shuffle_targets=split == "train")
+        return UltrasoundDataset(self.cache, rows, augment, shuffle_targets=split == "train" and not self.pairs)
+
+    @property
+    def pairs(self) -> bool:
+        """Whether a training sample's target belongs to its source."""
+        return self.task.paired and not self.unpaired
 
     def train_dataloader(self) -> DataLoader:
         dataset = self.dataset("train")
@@ -230,10 +236,15 @@ class UltrasoundDataModule(pl.LightningDataModule):
         return self._loader(self.dataset("all"))
 
     def splits(self) -> pd.DataFrame:
-        """``id, patient, label, split`` of every image: what a paper should publish."""
+        """``id, patient, label, organ, device, split`` of every image: what a paper should publish."""
         self._load()
         self._split()
-        return self.rows[["id", "patient", "label", "split"]]
+        return self.rows[["id", "patient", "label", "organ", "device", "split"]]
+
+    def input_shapes(self) -> dict[str, tuple[int, int]]:
+        """Rows and columns that every source had before it was put on this module's grid, by id."""
+        self._load()
+        return dict.fromkeys(self.rows["id"], self.size)
 
     def _loader(self, dataset: UltrasoundDataset, sampler: Sampler | None = None, drop_last: bool = False):
         workers = self.num_workers

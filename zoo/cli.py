@@ -11,7 +11,7 @@ from pytorch_lightning import LightningDataModule
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 
-import datamodules  # noqa: F401 (short names of data modules resolve only for imported classes)
+import datamodules.usenhance  # noqa: F401 (short names resolve only for classes that were imported)
 import zoo  # noqa: F401 (likewise of methods)
 from datamodules.errors import InputError
 from zoo.evaluation import Evaluation

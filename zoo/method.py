@@ -42,6 +42,7 @@ class Method(pl.LightningModule):
         self._random_state: dict[str, Any] | None = None
 
     needs_target = True  # whether it can be trained or tested on data without targets
+    remark = ""  # what every table has to say beside its name
 
     @abstractmethod
     def infer(self, batch: Batch) -> Tensor:

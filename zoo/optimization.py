@@ -1,11 +1,15 @@
-"""RMSProp and a cosine schedule: how the HSC-T paper trains its translator, its classifier and, matched, its rivals."""
+"""Optimizers and schedules that several methods share.
+
+RMSProp and a cosine: how the HSC-T paper trains its translator, its classifier and, matched, its rivals. A constant
+rate and then a linear fall: Pix2Pix and CycleGAN.
+"""
 
 from collections.abc import Iterable
 from typing import Literal
 
 from torch import nn
-from torch.optim import RMSprop
-from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim import Optimizer, RMSprop
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR
 
 Preset = Literal["paper", "stable"]
 RATES: dict[Preset, float] = {"paper": 1e-3, "stable": 1e-4}
@@ -26,3 +30,13 @@ def rmsprop(parameters: Iterable[nn.Parameter], preset: Preset, lr: float | None
 def cosine(optimizer: RMSprop, epochs: int) -> CosineAnnealingLR:
     """Down to 1e-6 over ``epochs``. The paper calls its rate the initial one and prints no schedule."""
     return CosineAnnealingLR(optimizer, max(1, epochs), LAST_RATE)
+
+
+def constant_then_linear(optimizer: Optimizer, constant_epochs: int, decay_epochs: int) -> LambdaLR:
+    """The initial rate for ``constant_epochs``, then evenly down, 0 after ``decay_epochs``."""
+
+    def factor(epoch: int) -> float:
+        past = max(0, epoch + 1 - constant_epochs)
+        return max(0.0, 1 - past / (decay_epochs + 1))
+
+    return LambdaLR(optimizer, factor)

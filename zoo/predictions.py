@@ -10,6 +10,8 @@ from pytorch_lightning.callbacks import BasePredictionWriter
 from torch import Tensor
 
 from datamodules.batch import Batch, Task
+from datamodules.errors import InputError
+from datamodules.grid import resize
 from datamodules.readers import safe_name, write_image, write_text_atomically
 
 
@@ -21,21 +23,37 @@ class PredictionWriter(BasePredictionWriter):
         task: what is translated; the command line takes it from the data.
         format: ``png`` (8 bits a channel), ``tiff`` (16 bits over the target's range) or ``npy`` (float32 in physical
             units). ``auto`` is ``tiff`` where the target is physical and ``png`` elsewhere.
-        out_dir: where to write; by default ``predictions`` in the logger's folder.
+        size: ``grid`` writes images of the data's ``size``, ``input`` brings each back to that of its source's file.
+        submission: also write ``submission.csv`` as the USenhance challenge asks: ``image_id, enhanced_image_path``.
+        out_dir: where to write, a new or empty folder; by default ``predictions`` in the logger's folder.
     """
 
     def __init__(
-        self, task: Task, format: Literal["auto", "png", "tiff", "npy"] = "auto", out_dir: Path | None = None
+        self,
+        task: Task,
+        format: Literal["auto", "png", "tiff", "npy"] = "auto",
+        size: Literal["grid", "input"] = "grid",
+        submission: bool = False,
+        out_dir: Path | None = None,
     ) -> None:
         super().__init__(write_interval="batch")
-        self.task, self.out_dir = task, out_dir
+        self.task, self.size, self.submission, self.out_dir = task, size, submission, out_dir
         self.format = ("tiff" if task.target.physical else "png") if format == "auto" else format
         self.written: list[dict[str, Any]] = []
 
-    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.written = []
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if stage != "predict":
+            return
         log_dir = trainer.log_dir  # a broadcast: asked once, by every process
         self.folder = Path(self.out_dir or Path(log_dir or trainer.default_root_dir) / "predictions")
+        if trainer.is_global_zero and self.folder.exists() and any(self.folder.iterdir()):
+            raise InputError(
+                f"{self.folder}: exists and is not empty; remove it, or name another --predictions.out_dir"
+            )
+
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.written = []
+        self.shapes = trainer.datamodule.input_shapes() if self.size == "input" else {}
 
     def write_on_batch_end(
         self,
@@ -55,7 +73,9 @@ class PredictionWriter(BasePredictionWriter):
             return
         for image_id, image in zip(batch["id"], prediction.float().cpu(), strict=True):
             file = self._file_name(image_id)
-            write_image(self.folder / file, image.permute(1, 2, 0).numpy(), self.task.target)
+            pixels = image.permute(1, 2, 0).numpy()
+            pixels = resize(pixels, self.shapes.get(image_id, pixels.shape[:2]))
+            write_image(self.folder / file, pixels, self.task.target)
             signal = self.task.target
             self.written.append(
                 {"id": image_id, "file": file, "unit": signal.unit, "low": signal.low, "high": signal.high}
@@ -68,5 +88,10 @@ class PredictionWriter(BasePredictionWriter):
         return next(file for file in candidates if file not in taken)
 
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        name = "predictions.csv" if trainer.world_size == 1 else f"predictions_{trainer.global_rank}.csv"
-        write_text_atomically(self.folder / name, pd.DataFrame(self.written).to_csv(index=False))
+        rank = "" if trainer.world_size == 1 else f"_{trainer.global_rank}"
+        written = pd.DataFrame(self.written)
+        write_text_atomically(self.folder / f"predictions{rank}.csv", written.to_csv(index=False))
+        if self.submission:
+            submitted = written.rename(columns={"id": "image_id", "file": "enhanced_image_path"})
+            submitted = submitted[["image_id", "enhanced_image_path"]]
+            write_text_atomically(self.folder / f"submission{rank}.csv", submitted.to_csv(index=False))

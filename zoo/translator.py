@@ -12,7 +12,8 @@ from zoo.method import Method
 class Translator(Method):
     """A network that translates: ``forward(source) -> target``, both ``(B, C, H, W)`` in [-1, 1]."""
 
-    needs_pairs = True  # an unpaired method says False
+    needs_pairs: bool = True  # an unpaired method says False
+    without_pairs = "choose an unpaired method or other data"  # the remedy where it needs pairs and there are none
 
     @abstractmethod
     def forward(self, source: Tensor) -> Tensor: ...
@@ -21,9 +22,9 @@ class Translator(Method):
         return self(batch["source"])
 
     def prepare_data(self) -> None:
-        task = getattr(self.trainer.datamodule, "task", None)
-        if self.needs_pairs and task is not None and not task.paired and self.trainer.training:
+        data = self.trainer.datamodule
+        if self.trainer.training and self.needs_pairs and not getattr(data, "pairs", True):
             raise InputError(
-                f"{type(self).__name__} trains on registered pairs, and the task '{task.name}' has none; "
-                "choose an unpaired method or another --data.task"
+                f"{type(self).__name__}, as configured, trains on pairs, and the task '{data.task.name}' "
+                f"{'is drawn unpaired' if data.unpaired else 'has none'}; {self.without_pairs}"
             )

@@ -24,13 +24,14 @@ class AdversarialLoss(nn.Module):
         super().__init__()
         self.objective, self.real_label = objective, real_label
 
-    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Small where ``real`` scores high and ``fake`` low."""
+    def discriminator(self, real: Tensor, fake: Tensor, real_label: float | Tensor | None = None) -> Tensor:
+        """Small where ``real`` scores high and ``fake`` low. ``real_label`` overrides the one given at first."""
+        wanted = self.real_label if real_label is None else real_label
         if self.objective == "vanilla":
-            label = torch.full_like(real, self.real_label)
+            label = torch.ones_like(real) * wanted
             return F.binary_cross_entropy_with_logits(real, label) + F.softplus(fake).mean()
         if self.objective == "lsgan":
-            return (real - self.real_label).square().mean() + fake.square().mean()
+            return (real - wanted).square().mean() + fake.square().mean()
         if self.objective == "hinge":
             return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
         return F.softplus(-real).mean() + F.softplus(fake).mean()

@@ -5,7 +5,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 from torch.optim import Adam
-from torch.optim.lr_scheduler import LambdaLR
 
 from datamodules.batch import Batch
 from zoo.adversarial import AdversarialTranslator
@@ -13,7 +12,7 @@ from zoo.losses.adversarial import AdversarialLoss
 from zoo.networks import initialisation
 from zoo.networks.patchgan import PatchGAN
 from zoo.networks.unet import UNet
-from zoo.optimization import cosine, rmsprop
+from zoo.optimization import constant_then_linear, cosine, rmsprop
 
 
 class Pix2Pix(AdversarialTranslator):
@@ -86,12 +85,8 @@ class Pix2Pix(AdversarialTranslator):
             optimizers = [rmsprop(side.parameters(), "paper", self.lr) for side in sides]
             return optimizers, [cosine(optimizer, epochs) for optimizer in optimizers]
         optimizers = [Adam(side.parameters(), self.lr, (0.5, 0.999), fused=self.fused) for side in sides]
-        return optimizers, [LambdaLR(optimizer, self._constant_then_linear) for optimizer in optimizers]
-
-    def _constant_then_linear(self, epoch: int) -> float:
-        """Factor of the rate: 1 for ``constant_epochs``, then evenly down, 0 after ``decay_epochs``."""
-        past = max(0, epoch + 1 - self.constant_epochs)
-        return max(0.0, 1 - past / (self.decay_epochs + 1))
+        schedules = [constant_then_linear(o, self.constant_epochs, self.decay_epochs) for o in optimizers]
+        return optimizers, schedules
 
     def on_validation_epoch_start(self) -> None:
         self.generator.train(self.test_time_noise)

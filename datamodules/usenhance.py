@@ -1,0 +1,169 @@
+"""USenhance 2023, low- and high-quality ultrasound of five organs (MICCAI challenge; public on request).
+
+``python -m datamodules.usenhance ROOT`` prints what is on disk, as in Table 1 of Athreya et al. (2023).
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from datamodules.errors import InputError
+from datamodules.folder import FileDataModule, files_by_name
+from datamodules.manifest import Manifest, make_manifest
+from datamodules.splits import split_patients
+
+LOW, HIGH = "low_quality", "high_quality"
+TRAIN, TEST = "train_datasets", "test_datasets"
+FRACTIONS = (0.9, 0.1, 0.0)  # the paper's 10 % for validation; the challenge keeps its test targets
+NAMED = 10  # of the pictures without a partner in one message
+
+
+@dataclass(frozen=True)
+class Organ:
+    """How the paper's Table 1 calls an organ, and the scanners of its low- and high-quality images."""
+
+    group: str
+    low: str
+    high: str
+
+
+ORGANS = {
+    "thyroid": Organ("Thyroid", "mSonics MU1", "Toshiba Aplio 500"),
+    "carotid": Organ("Carotid", "SSUN", "Toshiba Aplio 500"),
+    "kidney": Organ("Abdomen", "SSUN", "GE LOGIQ E9"),
+    "liver": Organ("Abdomen", "SSUN", "GE LOGIQ E9"),
+    "breast": Organ("Breast", "mSonics MU1", "SuperSonic Aixplorer"),
+}
+
+
+class USenhance(FileDataModule):
+    """The released layout: ``train_datasets/<organ>/low_quality/NNNN.png`` and ``high_quality/NNNN.png``.
+
+    Ids are ``organ_NNNN``. Without ``high_quality`` folders, as for the challenge's test images, the data can only be
+    predicted on. A tenth of the patients of every organ is for validation; for a test set, give it a fraction.
+
+    Args:
+        root: the folder that holds ``train_datasets``, or the organs' folders themselves.
+        part: which of its folders to use: ``train_datasets`` or ``test_datasets``.
+        organs: which organs to use; those that are not on disk are left out.
+        patients: CSV with the columns ``id, patient``; without it every image counts as a patient of its own.
+
+    The other arguments are those of :class:`datamodules.folder.FileDataModule`.
+    """
+
+    name = "USenhance 2023"
+
+    def __init__(
+        self,
+        root: Path,
+        part: str = TRAIN,
+        organs: tuple[str, ...] = tuple(ORGANS),
+        patients: Path | None = None,
+        fractions: tuple[float, float, float] = FRACTIONS,
+        **kwargs: Any,
+    ) -> None:
+        unknown = [name for name in organs if name not in ORGANS]
+        InputError.raise_for(f"organs: '{name}' is none of {', '.join(ORGANS)}; correct it" for name in unknown)
+        super().__init__(fractions=fractions, **kwargs)
+        self.root, self.part, self.organs, self.patients = Path(root), part, organs, patients
+
+    def manifest(self) -> Manifest:
+        return make_manifest(read_rows(self.root, self.part, self.organs, self.patients), self.root, self.name)
+
+
+def read_rows(root: Path, part: str, organs: tuple[str, ...], patients: Path | None = None) -> pd.DataFrame:
+    """The manifest's rows of one part.
+
+    Raises:
+        InputError: no images, organs whose low- and high-quality images are not the same, or patients that are missing.
+    """
+    folder = root / part
+    if not folder.is_dir():  # the organs may lie in the root itself
+        folder = root
+    found = {organ: (files_by_name(folder / organ / LOW), files_by_name(folder / organ / HIGH)) for organ in organs}
+    paired = any(high for _, high in found.values())
+    InputError.raise_for(_lonely(folder, found) if paired else ())
+    table = _read_patients(patients) if patients is not None else None
+    rows = []
+    for organ, (low, high) in found.items():
+        for stem, file in sorted(low.items()):
+            row = {"id": f"{organ}_{stem}", "organ": organ, "device": ORGANS[organ].low}
+            row["patient"] = f"{folder.name}/{row['id']}" if table is None else table.get(row["id"], "")
+            row["source"] = (folder / organ / LOW / file).relative_to(root).as_posix()
+            row["target"] = (folder / organ / HIGH / high[stem]).relative_to(root).as_posix() if paired else ""
+            rows.append(row)
+    if not rows:
+        raise InputError(f"{folder}: holds no images such as 'thyroid/{LOW}/0001.png'; check the folder")
+    InputError.raise_for(f"{patients}: has no row for '{row['id']}'; add it" for row in rows if not row["patient"])
+    return pd.DataFrame(rows)
+
+
+def _lonely(folder: Path, found: dict[str, tuple[dict[str, str], dict[str, str]]]) -> Iterator[str]:
+    for organ, (low, high) in found.items():
+        lonely = [f"{LOW}/{low[stem]}" for stem in sorted(low.keys() - high.keys())]
+        lonely += [f"{HIGH}/{high[stem]}" for stem in sorted(high.keys() - low.keys())]
+        if lonely:
+            more = f" and {len(lonely) - NAMED} more" if len(lonely) > NAMED else ""
+            yield (
+                f"{folder / organ}: {len(low)} low-quality and {len(high)} high-quality images; without a partner are "
+                f"{', '.join(lonely[:NAMED])}{more}; complete or drop them"
+            )
+
+
+def _read_patients(path: Path) -> dict[str, str]:
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        return dict(zip(table["id"], table["patient"], strict=True))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not a CSV with the columns id, patient ({error}); correct it") from None
+
+
+def summary(root: Path, patients: Path | None = None) -> pd.DataFrame:
+    """Table 1 of the paper for what is on disk: patients and pairs of each organ by part.
+
+    Of ``train``, ``validation`` is the part that the default split sets aside. Patients are counted where a patient
+    table is given, and left empty elsewhere.
+    """
+    parts = {name: part for name, part in (("train", TRAIN), ("test", TEST)) if (root / part).is_dir()}
+    rows = {name: read_rows(root, part, tuple(ORGANS), patients) for name, part in (parts or {"train": TRAIN}).items()}
+    if "train" in rows:
+        rows["validation"] = rows["train"][split_patients(rows["train"].assign(label=""), FRACTIONS) == "val"]
+    rows["total"] = pd.concat([rows[name] for name in ("train", "test") if name in rows])
+    groups = {organ.group: organ for organ in ORGANS.values()}
+    lines = []
+    for group in (*groups, "Overall"):
+        line = {"organ": group, "low quality": "", "high quality": ""}
+        if group in groups:
+            line |= {"low quality": groups[group].low, "high quality": groups[group].high}
+        for part in ("train", "validation", "test", "total"):
+            own = rows.get(part, rows["total"].iloc[:0])
+            own = own if group == "Overall" else own[[ORGANS[organ].group == group for organ in own["organ"]]]
+            line[f"patients, {part}"] = own["patient"].nunique() if patients is not None else ""
+            line[f"pairs, {part}"] = len(own)
+        lines.append(line)
+    table = pd.DataFrame(lines)
+    heads = [head for kind in ("patients", "pairs") for head in table.columns if head.startswith(kind)]
+    return table[["organ", "low quality", "high quality", *heads]]
+
+
+def main(args: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m datamodules.usenhance", description=summary.__doc__.split("\n")[0])
+    parser.add_argument("root", type=Path, help="the folder that holds train_datasets")
+    parser.add_argument("--patients", type=Path, metavar="CSV", help="with the columns id, patient")
+    options = parser.parse_args(args)
+    try:
+        print(summary(options.root, options.patients).to_string(index=False))
+    except InputError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

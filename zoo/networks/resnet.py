@@ -1,0 +1,98 @@
+"""The residual generator of CycleGAN (Zhu et al. 2017) and its form for enhancement (Athreya et al. 2023)."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.networks.padding import pad_to_multiple
+
+Skip = Literal["concat", "add", "none"]
+Upsampling = Literal["nearest", "transposed"]
+BlockPadding = Literal["zeros", "reflect"]
+
+
+class ResidualBlock(nn.Module):
+    """3 x 3, instance norm, ReLU, 3 x 3, instance norm, plus the input."""
+
+    def __init__(self, channels: int, padding: BlockPadding) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
+            nn.InstanceNorm2d(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
+            nn.InstanceNorm2d(channels),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.layers(features)
+
+
+class ResNetGenerator(nn.Module):
+    """Two halvings, residual blocks, two doublings: ``(B, in_channels, H, W)`` to ``(B, out_channels, H, W)``, tanh.
+
+    Channels are 64, 128, 256 and back; instance norm has no parameters, so every convolution has a bias. Parameters
+    for 1 channel: 15 blocks with ``concat`` 18,630,913, with ``add`` or ``none`` 18,446,593; 9 blocks 11,549,953 and
+    11,365,633 (also with ``transposed``: CycleGAN's own generator).
+
+    Args:
+        blocks: residual blocks at a quarter of the size.
+        width: channels of the first layer.
+        upsampling: ``nearest``, then a 3 x 3 convolution; or ``transposed`` convolutions, as CycleGAN has them.
+        skip: how an encoder's features reach the decoder at their size: beside its own, added to them, or not.
+        block_padding: of the residual blocks; CycleGAN's reflect.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        blocks: int = 15,
+        width: int = 64,
+        upsampling: Upsampling = "nearest",
+        skip: Skip = "concat",
+        block_padding: BlockPadding = "zeros",
+    ) -> None:
+        super().__init__()
+        self.skip = skip
+        self.stem = _block(nn.Conv2d(in_channels, width, 7, padding=3, padding_mode="reflect"), width)
+        self.down1 = _block(nn.Conv2d(width, 2 * width, 3, 2, 1), 2 * width)
+        self.down2 = _block(nn.Conv2d(2 * width, 4 * width, 3, 2, 1), 4 * width)
+        self.blocks = nn.Sequential(*(ResidualBlock(4 * width, block_padding) for _ in range(blocks)))
+        self.up1 = Up(4 * width, 2 * width, upsampling, skip)
+        self.up2 = Up(2 * width, width, upsampling, skip)
+        self.head = nn.Conv2d(width, out_channels, 7, padding=3, padding_mode="reflect")
+
+    def forward(self, image: Tensor) -> Tensor:
+        image, cut = pad_to_multiple(image, 4)
+        full = self.stem(image)
+        half = self.down1(full)
+        features = self.blocks(self.down2(half))
+        return cut(self.head(self.up2(self.up1(features, half), full)).tanh())
+
+
+class Up(nn.Module):
+    """Twice the size and half the channels, with the encoder's features of that size."""
+
+    def __init__(self, before: int, channels: int, upsampling: Upsampling, skip: Skip) -> None:
+        super().__init__()
+        self.skip, self.nearest = skip, upsampling == "nearest"
+        joined = channels if skip == "concat" else 0
+        if self.nearest:  # the features join before the convolution, as printed
+            self.layers = _block(nn.Conv2d(before + joined, channels, 3, padding=1), channels)
+        else:
+            self.layers = _block(nn.ConvTranspose2d(before + joined, channels, 3, 2, 1, 1), channels)
+
+    def forward(self, features: Tensor, encoded: Tensor) -> Tensor:
+        if self.nearest:
+            features = F.interpolate(features, scale_factor=2, mode="nearest")
+        if self.skip == "concat":
+            features = torch.cat([features, encoded], dim=1)
+        features = self.layers(features)
+        return features + encoded if self.skip == "add" else features
+
+
+def _block(convolution: nn.Module, channels: int) -> nn.Sequential:
+    return nn.Sequential(convolution, nn.InstanceNorm2d(channels), nn.ReLU())
