@@ -23,13 +23,17 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from benchmarks.plan import FOLDERS
+
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run suites, remake tables and reports.")
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser("run", help="run a suite: train, test, write tables, figures and a report")
     run.add_argument("suite", help="a shipped suite (quick, paper, lambda_sweep) or the path of a suite YAML")
     run.add_argument("--out", type=Path, help="results folder; by default results/SUITE")
     run.add_argument("--jobs", type=int, help="cells at a time; by default one a GPU, or two on CPUs alone")
-    run.add_argument("--busi", type=Path, metavar="DIR", help="the real BUSI images, for the tables that use them")
+    for name in FOLDERS:
+        words = f"the real {name} images, for the tables that use them"
+        run.add_argument(f"--{name.lower()}", dest=name, type=Path, metavar="DIR", help=words)
     run.add_argument("--retry-failed", action="store_true", help="run failed cells again")
     run.set_defaults(command=_run)
     for name, command, words in (("tables", _tables, "remake the tables"), ("report", _report, "remake the report")):
@@ -43,12 +47,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from benchmarks.plan import read_suite
+    from benchmarks.plan import FOLDERS, read_suite
     from benchmarks.runner import run_suite
 
     if options.jobs is not None and options.jobs < 1:
         raise InputError(f"--jobs {options.jobs}: at least one cell must run at a time")
-    suite = read_suite(options.suite, options.busi)
+    folders = {name: getattr(options, name) for name in FOLDERS if getattr(options, name) is not None}
+    suite = read_suite(options.suite, folders)
+    for line in suite.left_out:
+        print(line)
     out = (options.out or Path("results") / suite.name).resolve()
     started = time.monotonic()
     failed = run_suite(suite, out, options.jobs, options.retry_failed)

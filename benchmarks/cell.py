@@ -82,14 +82,15 @@ def _run(folder: Path, config: dict[str, Any], progress: Progress) -> None:
     name = config["model"]["class_path"]
     started = time.perf_counter()
     run = _test_trivial if name in BASELINES else _fit_and_test
-    data, evaluation, timings = run(folder, config, progress)
+    data, evaluation, timings, remark = run(folder, config, progress)
     timings["total_s"] = time.perf_counter() - started
     for row, picture in zip(evaluation.rows, evaluation.panels, strict=False):
         write_image(folder / "samples" / f"{safe_name(row['id'])}.png", picture / 127.5 - 1, data.task.source)
     write_text_atomically(folder / "splits.csv", data.splits().to_csv(index=False))
     write_text_atomically(folder / "timings.json", json.dumps(timings, indent=1))
     write_text_atomically(folder / "environment.json", json.dumps(environment(), indent=1))
-    write_text_atomically(folder / "done.json", json.dumps({"data": describe(data, config)}, indent=1))
+    done = {"data": describe(data, config), "remark": remark}
+    write_text_atomically(folder / "done.json", json.dumps(done, indent=1))
 
 
 def _test_trivial(folder: Path, config: dict[str, Any], progress: Progress):
@@ -108,7 +109,7 @@ def _test_trivial(folder: Path, config: dict[str, Any], progress: Progress):
     cli.trainer.test(model, data, verbose=False)
     (folder / "scores_test.csv").replace(folder / "scores.csv")
     progress(1.0)
-    return data, evaluation, {}
+    return data, evaluation, {}, ""
 
 
 def _fit_and_test(folder: Path, config: dict[str, Any], progress: Progress):
@@ -119,7 +120,7 @@ def _fit_and_test(folder: Path, config: dict[str, Any], progress: Progress):
     }
     extra["trainer"]["logger"] = {
         "class_path": "CSVLogger",
-        "init_args": {"save_dir": str(folder), "name": "", "version": "logs"},
+        "init_args": {"save_dir": str(folder), "name": "", "version": _new_logs(folder)},
     }
     tests = {column: {"data": data} for column, data in config.get("tests", {}).items()}
     config = _with_translator({key: value for key, value in config.items() if key != "tests"}, folder.parent.parent)
@@ -139,7 +140,13 @@ def _fit_and_test(folder: Path, config: dict[str, Any], progress: Progress):
         "epochs": cli.trainer.current_epoch,
         "parameters": sum(weight.numel() for weight in cli.model.parameters()),
     }
-    return cli.datamodule, evaluation, timings
+    return cli.datamodule, evaluation, timings, cli.model.remark
+
+
+def _new_logs(folder: Path) -> str:
+    """A logger would empty the folder of an interrupted run, whose curves are still wanted."""
+    earlier = len(list(folder.glob("logs*")))
+    return f"logs_{earlier}" if earlier else "logs"
 
 
 def _test(cli: SonozooCLI, folder: Path, tests: dict[str, dict[str, Any]]) -> None:

@@ -10,8 +10,8 @@ import pandas as pd
 from PIL import Image
 
 from benchmarks.cell import is_done
+from benchmarks.results import load_scores, read_plan
 from benchmarks.statistics import RUN, over_runs, per_run
-from benchmarks.tables import load_scores, read_plan
 from datamodules.readers import write_atomically, write_text_atomically
 
 GALLERY_ROWS = 4
@@ -21,6 +21,7 @@ MARKS = {
 }
 CAPTIONS = {
     "box": "Scores of single test images; the dot is their mean.",
+    "curves": "Scores of the validation images during training, mean over runs.",
     "sweep": "Mean score of the test images at each point of the grid.",
     "confusion": "Test images of all runs, and the part of each true class.",
     "roc": "Mean of the runs' curves at each false positive rate; area as mean ± standard deviation over runs.",
@@ -38,6 +39,9 @@ def write_figures(out: Path) -> None:
         scores = load_scores(out, plan, key)
         for kind in _kinds(settings) if len(scores) else ():
             write_text_atomically(out / "figures" / f"{key}_{kind}.svg", FIGURES[kind](scores, settings))
+        curves = load_curves(out, plan, key)
+        if len(curves):
+            write_text_atomically(out / "figures" / f"{key}_curves.svg", curves_plot(curves, settings))
         gallery = make_gallery(out, plan, key) if "grid" not in settings else None
         if gallery is not None:
             picture, columns = gallery
@@ -87,6 +91,37 @@ def sweep_plot(scores: pd.DataFrame, settings: dict[str, Any]) -> str:
             axis.set_yticks(range(len(second)), [f"{value:g}" for value in second])
             axis.set(xlabel=names[0], ylabel=names[1], title=metric)
             figure.colorbar(drawn, ax=axis)
+    return _svg(figure)
+
+
+def load_curves(out: Path, plan: dict[str, Any], key: str) -> pd.DataFrame:
+    """The validation scores that the loggers of a table's cells have written: ``row, epoch`` and a column a metric.
+
+    An epoch's number is how many were trained; what a resumed cell repeated counts once.
+    """
+    parts = []
+    for cell in plan["cells"]:
+        folder = out / "cells" / cell["hash"]
+        if cell["table"] != key or not is_done(folder):
+            continue
+        logs = pd.concat([pd.DataFrame(), *(pd.read_csv(path) for path in sorted(folder.glob("logs*/metrics.csv")))])
+        scores = logs.filter(like="val/")
+        if scores.shape[1]:
+            own = scores.rename(columns=lambda name: name.removeprefix("val/")).assign(epoch=logs["epoch"] + 1)
+            parts.append(own.dropna().drop_duplicates("epoch", keep="last").assign(row=cell["row"]))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def curves_plot(curves: pd.DataFrame, settings: dict[str, Any]) -> str:
+    """Validation score over epochs, a line a row, one panel a metric."""
+    metrics = [metric for metric in settings["metrics"] if metric in curves]
+    figure, axes = _panels(1, len(metrics), 3.6, 3.4)
+    for axis, metric in zip(axes[0], metrics, strict=True):
+        for row in (row for row in settings["rows"] if (curves["row"] == row).any()):
+            mean = curves[curves["row"] == row].groupby("epoch")[metric].mean()
+            axis.plot(mean.index, mean, "o-", markersize=2, linewidth=1.2, label=row)
+        axis.set(xlabel="epoch", ylabel=metric)
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper left", fontsize=7, frameon=False)
     return _svg(figure)
 
 

@@ -12,6 +12,8 @@ A suite:
         seeds: [0]
         paper: {paper: hsct, table: II, dataset: MTUSI}   # whose numbers stand beside ours
         compare: Pix2Pix               # optional: the row that is tested against all others
+        reference: {paper: usenhance_leaderboard, table: final}   # optional: printed rows of others, below ours
+        summary: {paper: cyclegan_perceptual, table: 1}           # optional: a table of the images, before this one
         data: {...}                    # laid over the method's own data section
         trainer: {...}                 # likewise
         grid: {lambda_l1: [10, 100]}   # optional: every row once for each combination of these model arguments
@@ -30,7 +32,7 @@ import hashlib
 import inspect
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,10 +46,12 @@ SUITES = Path(__file__).parent / "suites"
 TRIVIAL = ("identity", "mean")
 LAYERS = {"data", "model", "trainer", "evaluation"}
 TABLE_KEYS = LAYERS | {
-    "title", "metrics", "groups", "folds", "seeds", "paper", "compare", "grid", "rows", "sets", "columns"
+    "title", "metrics", "groups", "folds", "seeds", "paper", "compare", "reference", "summary", "grid", "rows", "sets",
+    "columns",
 }  # fmt: skip
 ROW_KEYS = LAYERS | {"config", "paper_method", "translator", "columns"}
 SHARED_DATA = set(inspect.signature(UltrasoundDataModule.__init__).parameters) - {"self"}
+FOLDERS = ("BUSI", "USenhance")  # data modules whose folder is named when a suite is run
 BETWEEN = ">"  # in the name of a column: train > test
 
 
@@ -80,19 +84,24 @@ class Cell:
 
 @dataclass(frozen=True)
 class Suite:
-    """The tables of a suite as its YAML describes them, and every cell that they need."""
+    """The tables of a suite as its YAML describes them, and every cell that they need.
+
+    ``left_out`` holds a line for each table whose real images are not at hand.
+    """
 
     name: str
     title: str
     tables: dict[str, dict[str, Any]]
     cells: list[Cell] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
-def read_suite(name: str, busi: Path | str | None = None) -> Suite:
+def read_suite(name: str, folders: Mapping[str, Path | str] | None = None) -> Suite:
     """Read a suite by name (of those shipped) or by path.
 
     Args:
-        busi: folder of the real BUSI images; without it, columns that need them are left out.
+        folders: of real images, by the name of their data module (``BUSI``, ``USenhance``); without them, the columns
+            and tables that need them are left out.
 
     Raises:
         InputError: no such suite, or a key that a suite does not have.
@@ -106,12 +115,19 @@ def read_suite(name: str, busi: Path | str | None = None) -> Suite:
     if not isinstance(tables, dict) or not tables:
         raise InputError(f"{path}: has no 'tables'; see benchmarks/suites/quick.yaml")
     cells: list[Cell] = []
+    kept, left_out = {}, []
     for key, table in tables.items():
         where = f"{path}: table '{key}'"
         _check_table(where, path, table)
-        tables[key] = table = _with_grid(_with_busi(table, busi))
+        wanting = _wanting(table.get("data", {}), folders or {})
+        if wanting:
+            left_out.append(f"table '{key}' is left out; name the folder of images by --{wanting.lower()} DIR")
+            continue
+        kept[key] = table = _with_grid(_with_folders(table, folders or {}))
         cells += _cells_of_sets(where, path, key, table, cells) if "sets" in table else _cells(path, key, table)
-    return Suite(path.stem, text.get("title", path.stem), tables, cells)
+    if not kept:
+        raise InputError(f"{path}: nothing to run: {'; '.join(left_out)}")
+    return Suite(path.stem, text.get("title", path.stem), kept, cells, left_out)
 
 
 def _check_table(where: str, path: Path, table: dict[str, Any]) -> None:
@@ -144,15 +160,27 @@ def _with_grid(table: dict[str, Any]) -> dict[str, Any]:
     return table | {"rows": rows, "points": points}
 
 
-def _with_busi(table: dict[str, Any], busi: Path | str | None) -> dict[str, Any]:
-    """The folder filled in, or the columns of that set left out and said so."""
-    wanting = [name for name, data in table.get("sets", {}).items() if data.get("class_path") == "BUSI"]
-    if busi is not None:
-        sets = {name: merge(table["sets"][name], {"root": str(Path(busi).resolve())}) for name in wanting}
-        return merge(table, {"sets": sets}) if wanting else table
-    columns = [column for column in table.get("columns", []) if set(column.split(BETWEEN)).isdisjoint(wanting)]
-    left_out = [column for column in table.get("columns", []) if column not in columns]
-    return table | {"columns": columns, "left_out": left_out} if wanting else table
+def _wanting(data: dict[str, Any], folders: Mapping[str, Path | str]) -> str:
+    """The data module whose folder has to be named and is not; "" if there is none."""
+    return data["class_path"] if data.get("root", "") is None and data["class_path"] not in folders else ""
+
+
+def _with_folders(table: dict[str, Any], folders: Mapping[str, Path | str]) -> dict[str, Any]:
+    """The folders of real images filled in; the columns of those that are missing left out and said so."""
+
+    def filled(data: dict[str, Any]) -> dict[str, Any]:
+        known = data.get("root", "") is None and data["class_path"] in folders
+        return data | {"root": str(Path(folders[data["class_path"]]).resolve())} if known else data
+
+    table = table | {"data": filled(table.get("data", {}))}
+    if "sets" not in table:
+        return table
+    wanting = {name: _wanting(data, folders) for name, data in table["sets"].items()}
+    columns = [column for column in table["columns"] if not any(wanting.get(name) for name in column.split(BETWEEN))]
+    left_out = [column for column in table["columns"] if column not in columns]
+    flags = sorted({f"--{name.lower()} DIR" for name in wanting.values() if name})
+    filled_sets = {name: filled(data) for name, data in table["sets"].items()}
+    return table | {"sets": filled_sets, "columns": columns, "left_out": left_out, "flags": flags}
 
 
 def _cells(path: Path, key: str, table: dict[str, Any]) -> Iterator[Cell]:
@@ -190,10 +218,15 @@ def _cells_of_sets(where: str, path: Path, key: str, table: dict[str, Any], earl
 def _data_of(where: str, base: dict[str, Any], table: dict[str, Any], name: str) -> dict[str, Any]:
     if name not in table["sets"]:
         raise InputError(f"{where}: its columns name '{name}', which is none of its sets; write train{BETWEEN}test")
-    arguments = dict(table["sets"][name])
-    class_path = arguments.pop("class_path", base["data"]["class_path"])
-    own = base["data"]["init_args"]
-    if class_path != base["data"]["class_path"]:  # only what every data module takes
+    return _with_data(base["data"], table["sets"][name])
+
+
+def _with_data(section: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """The data section with a table's or a set's own laid over it, which may name another data module."""
+    arguments = dict(over)
+    class_path = arguments.pop("class_path", section["class_path"])
+    own = section["init_args"]
+    if class_path != section["class_path"]:  # only what every data module takes
         own = {key: value for key, value in own.items() if key in SHARED_DATA}
     return {"class_path": class_path, "init_args": merge(own, arguments)}
 
@@ -212,8 +245,8 @@ def _resolve(path: Path, key: str, row: dict[str, Any], table: dict[str, Any]) -
     else:
         raise InputError(f"{path}: table '{key}': config '{config}' does not exist; name a file of configs/")
     for layer in (table, row):
-        for section in ("data", "model"):
-            resolved[section] = merge(resolved[section], {"init_args": layer.get(section, {})})
+        resolved["data"] = _with_data(resolved["data"], layer.get("data", {}))
+        resolved["model"] = merge(resolved["model"], {"init_args": layer.get("model", {})})
         for section in ("trainer", "evaluation"):
             resolved[section] = merge(resolved.get(section, {}), layer.get(section, {}))
     resolved["trainer"].pop("logger", None)

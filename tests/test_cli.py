@@ -119,7 +119,7 @@ BAD = {
     "fractions": (["--data.fractions=[0.5,0.5,0.5]"], "add up to 1"),
     "unpaired data": (
         ["--data.task=harmonization"],
-        "trains on registered pairs, and the task 'harmonization' has none",
+        "trains on pairs, and the task 'harmonization' has none",
     ),
     "no patients": (["--data.patients=0"], "simulate at least one"),
     "empty split": (["--data.patients=1"], "is empty"),

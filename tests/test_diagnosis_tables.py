@@ -113,7 +113,7 @@ def test_a_classifier_is_trained_once_a_set_and_tested_on_all_that_columns_ask_f
 
 
 def test_the_real_images_come_in_by_their_folder_or_are_left_out(tmp_path):
-    without, given = (read_suite(write(tmp_path), busi) for busi in (None, tmp_path))
+    without, given = (read_suite(write(tmp_path), folders) for folders in (None, {"BUSI": tmp_path}))
     assert without.tables["diagnosis"]["left_out"] == ["BUSI>BUSI"]
     assert not [cell for cell in without.cells if cell.train == "BUSI"]
     busi = [cell for cell in given.cells if cell.train == "BUSI"]

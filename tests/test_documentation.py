@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tests.tiny import TINY
+from tests.tiny import TINY, yaml_value
 from zoo.cli import main
 
 README = (ROOT / "README.md").read_text()
@@ -55,7 +55,7 @@ def test_commands_of_methods_run(command, tmp_path, monkeypatch):
 def _tiny(name: str) -> list[str]:
     diagnosis = {"backbone": "test_resnet", "size": 32}
     arguments = diagnosis if name == "diagnosis" else TINY[name][1]
-    return [f"--model.{key}={list(value) if isinstance(value, tuple) else value}" for key, value in arguments.items()]
+    return [f"--model.{key}={yaml_value(value)}" for key, value in arguments.items()]
 
 
 def make_images(folder, kind: str):

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from zoo.losses.adversarial import AdversarialLoss
+from zoo.losses.perceptual import PerceptualLoss
 from zoo.losses.regression import masked_rmse
+from zoo.lpips_network import load_lpips
 
 objectives = pytest.mark.parametrize("objective", ["vanilla", "lsgan", "hinge", "softplus"])
 
@@ -37,6 +39,12 @@ def test_values_on_constants():
     assert float(hinge.generator(scores(3))) == pytest.approx(-3)
 
 
+def test_a_label_given_with_the_scores_overrides_the_first():
+    loss = AdversarialLoss("lsgan", 0.9)
+    assert float(loss.discriminator(scores(0.9), scores(0.5), 1.0)) == pytest.approx(0.26)
+    assert float(loss.discriminator(scores(0.9), scores(0.5), torch.tensor(0.4))) == pytest.approx(0.5)
+
+
 def test_smoothed_labels_move_the_optimum():
     loss = AdversarialLoss("vanilla", real_label=0.9)
     best = math.log(0.9 / 0.1)
@@ -61,3 +69,52 @@ def test_masked_rmse_of_nothing_valid_is_finite():
     loss.backward()
     assert float(loss) == pytest.approx(1e-4)
     assert (prediction.grad == 0).all()
+
+
+@pytest.fixture(scope="module")
+def vgg():
+    return load_lpips(None, "weights")
+
+
+def images(seed: int) -> torch.Tensor:
+    return torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def test_perceptual_loss_is_the_librarys_and_its_l2_form_the_printed_one(vgg):
+    x, y = images(0), images(1)
+    colour = [image.expand(-1, 3, -1, -1) for image in (x, y)]
+    assert float(PerceptualLoss(vgg)(x, y)) == pytest.approx(float(vgg(*colour).mean()), rel=1e-5)
+    features = [[torch.nn.functional.normalize(f, dim=1) for f in vgg.net(vgg.scaling_layer(c))] for c in colour]
+    printed = 0.0
+    for one, other, linear in zip(*features, vgg.lins, strict=True):
+        weights = linear.model[1].weight.view(1, -1, 1, 1)
+        printed += float((weights * (one - other) ** 2).sum(1).sqrt().mean())
+    assert float(PerceptualLoss(vgg, "l2")(x, y)) == pytest.approx(printed, rel=1e-3)
+    assert float(PerceptualLoss(vgg)(x, x)) == 0
+
+
+def test_perceptual_loss_falls_as_an_image_comes_closer(vgg):
+    x, y = images(0), images(1)
+    far, near = (PerceptualLoss(vgg)(y + part * (x - y), y) for part in (1.0, 0.3))
+    assert 0 < near < far
+
+
+def test_perceptual_loss_gives_finite_gradients_to_the_prediction_alone(vgg):
+    black, y = torch.full((1, 1, 32, 32), -1.0, requires_grad=True), images(1)[:1].requires_grad_()
+    PerceptualLoss(vgg)(black, y).backward()
+    assert black.grad.isfinite().all()
+    assert black.grad.abs().sum() > 0
+    assert y.grad is None
+    assert all(weight.grad is None for weight in vgg.parameters())
+
+
+def test_perceptual_loss_keeps_fp32_moves_along_and_stays_out_of_checkpoints(vgg):
+    loss = PerceptualLoss(load_lpips(None, "weights"))
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = loss(images(0).bfloat16(), images(1))
+    assert mixed.dtype == torch.float32
+    assert float(mixed) == pytest.approx(float(loss(images(0).bfloat16().float(), images(1))), rel=1e-6)
+    assert not loss.state_dict()
+    assert not list(loss.parameters())
+    moved = loss.to("meta")._unregistered[0]
+    assert {weight.device.type for weight in moved.parameters()} == {"meta"}

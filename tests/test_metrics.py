@@ -1,5 +1,7 @@
 """Metrics against independent implementations."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structu
 
 from datamodules import InputError
 from tests import tiny
+from zoo.lpips_network import load_lpips
 from zoo.metrics import LNCC, MAE, ME, PSNR, RMSE, SSIM, MutualInformation, make_metrics
 from zoo.metrics.perceptual import LPIPS, make_fid
 
@@ -119,17 +122,31 @@ def test_a_metric_is_the_mean_over_images_not_pixels():
     assert abs(float(expected - pooled)) > 1
 
 
-def test_lpips_from_a_local_file_is_the_librarys(tmp_path):
+@pytest.fixture
+def vgg16(tmp_path, monkeypatch):
+    """A file like torchvision's vgg16-397923af.pth, its digest taken for the right one, and LPIPS on it."""
     import lpips
 
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     reference = lpips.LPIPS(net="vgg", pnet_rand=True, verbose=False).eval()
     state = {
         "features." + name.split(".", 1)[1]: w for name, w in reference.net.state_dict().items() if "slice" in name
     }
     torch.save(state, tmp_path / "vgg16.pth")
+    digest = hashlib.sha256((tmp_path / "vgg16.pth").read_bytes()).hexdigest()
+    monkeypatch.setattr("zoo.lpips_network.DIGEST", digest[:8])
+    return tmp_path / "vgg16.pth", reference
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_lpips_from_a_file_or_from_torchvisions_cache_is_the_librarys(vgg16, cached, tmp_path, monkeypatch):
+    path, reference = vgg16
+    if cached:
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+        (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+        path.rename(tmp_path / "hub" / "checkpoints" / "vgg16-397923af.pth")
     prediction, target = random_pairs(1, (32, 32))
-    found = LPIPS(str(tmp_path / "vgg16.pth")).per_image(prediction, target, everywhere(target))
+    found = LPIPS("imagenet" if cached else str(path)).per_image(prediction, target, everywhere(target))
     x, y = (2 * image.expand(-1, 3, -1, -1) - 1 for image in (prediction, target))
     with torch.no_grad():
         assert torch.allclose(found, reference(x, y).flatten())
@@ -144,13 +161,27 @@ def test_weights_that_are_not_there_are_named_and_never_replaced(make, tmp_path,
         make("imagenet")
 
 
-def test_a_file_that_holds_no_weights_is_refused(tmp_path):
+def test_a_file_that_is_not_torchvisions_is_refused_by_its_hash(tmp_path, monkeypatch):
     (tmp_path / "bad.pth").write_bytes(b"not a checkpoint")
-    with pytest.raises(InputError, match=r"bad\.pth.*not a file of weights"):
+    message = r"bad\.pth is not torchvision's VGG-16: its SHA-256 begins with \w{8}, not 397923af"
+    with pytest.raises(InputError, match=message):
         LPIPS(str(tmp_path / "bad.pth"))
-    torch.save({"other": torch.zeros(1)}, tmp_path / "other.pth")
-    with pytest.raises(InputError, match="not a VGG-16"):
-        LPIPS(str(tmp_path / "other.pth"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "hub" / "checkpoints" / "vgg16-397923af.pth").write_bytes(b"half of it")
+    with pytest.raises(InputError, match=r"vgg16-397923af\.pth is not torchvision's VGG-16"):
+        LPIPS("imagenet")
+
+
+def test_an_untrained_network_is_always_the_same_and_leaves_the_random_state_alone():
+    torch.manual_seed(5)
+    first = load_lpips(None, "weights")
+    drawn = torch.rand(())
+    torch.manual_seed(5)
+    assert torch.equal(drawn, torch.rand(()))
+    again = load_lpips(None, "weights")
+    assert all(torch.equal(one, other) for one, other in zip(first.parameters(), again.parameters(), strict=True))
+    assert not any(weight.requires_grad for weight in first.parameters())
 
 
 def test_fid_is_measured_on_the_test_set_and_written_beside_the_scores(tmp_path):

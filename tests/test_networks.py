@@ -7,11 +7,19 @@ import pytest
 import torch
 
 from tests.conftest import ROOT
-from zoo.networks import initialisation
+from zoo.networks import initialisation, spectral
 from zoo.networks.elasticity_unet import ElasticityUNet
 from zoo.networks.padding import pad_to_multiple
 from zoo.networks.patchgan import PatchGAN
+from zoo.networks.resnet import ResNetGenerator
 from zoo.networks.unet import UNet
+
+PLAIN = {"upsampling": "transposed", "skip": "none", "block_padding": "reflect"}  # CycleGAN's own
+
+
+def spectrally_normalised(network: torch.nn.Module) -> torch.nn.Module:
+    spectral.normalise(network)
+    return network
 
 
 def parameters(network: torch.nn.Module) -> int:
@@ -27,6 +35,17 @@ def parameters(network: torch.nn.Module) -> int:
         (lambda: PatchGAN(2), 2_764_609),
         (lambda: PatchGAN(4), 2_766_657),
         (lambda: PatchGAN(6), 2_768_705),
+        (lambda: PatchGAN(1, norm="instance"), 2_762_689),
+        (lambda: PatchGAN(3, norm="none"), 2_764_737),
+        (lambda: spectrally_normalised(PatchGAN(1, norm="none")), 2_762_689),
+        (lambda: ResNetGenerator(1, 1, 15), 18_630_913),
+        (lambda: ResNetGenerator(1, 1, 15, skip="add"), 18_446_593),
+        (lambda: ResNetGenerator(1, 1, 9), 11_549_953),
+        (lambda: ResNetGenerator(1, 1, 6), 8_009_473),
+        (lambda: ResNetGenerator(1, 1, 9, **PLAIN), 11_365_633),
+        (lambda: ResNetGenerator(1, 3, 9, **PLAIN), 11_371_907),
+        (lambda: ResNetGenerator(3, 3, 9, **PLAIN), 11_378_179),
+        (lambda: ResNetGenerator(1, 1, 6, **PLAIN), 7_825_153),
         (lambda: ElasticityUNet(variant="text"), 102_273),
         (lambda: ElasticityUNet(variant="count158k"), 158_177),
     ],
@@ -43,6 +62,55 @@ def test_patchgan_scores_30_x_30_patches_of_70_pixels():
     network(image)[0, 0, 15, 15].backward()
     touched = image.grad[0, 0].nonzero()
     assert (touched.max(0).values - touched.min(0).values + 1).tolist() == [70, 70]
+
+
+@pytest.mark.parametrize("norm", ["instance", "none"])
+def test_discriminators_without_batch_norm_judge_every_image_by_itself(norm):
+    torch.manual_seed(0)
+    network = PatchGAN(1, width=4, norm=norm)
+    one, other = torch.rand(2, 1, 64, 64), torch.rand(3, 1, 64, 64)
+    together = network(torch.cat([one, other]))
+    assert torch.allclose(together, torch.cat([network(one), network(other)]), atol=1e-6)
+
+
+def test_spectral_normalisation_bounds_every_convolution_by_one():
+    torch.manual_seed(0)
+    network = PatchGAN(1, width=8, norm="none")
+    initialisation.normal(network, std=3.0)
+    before = network.layers[2].weight.detach().clone()
+    spectral.normalise(network)
+    with torch.no_grad():
+        for _ in range(30):
+            network(torch.rand(1, 1, 32, 32))
+    network.eval()
+    for layer in network.layers[::2]:
+        assert float(torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)) == pytest.approx(1, abs=0.02)
+    after = network.layers[2].weight.detach()
+    assert torch.allclose(after, before / torch.linalg.matrix_norm(before.flatten(1), 2), atol=1e-3), "the same weights"
+
+
+def test_resnet_generator_halves_twice_and_its_skips_reach_the_output():
+    image = torch.rand(1, 1, 64, 64)
+    outputs = {}
+    for skip in ("add", "none"):
+        torch.manual_seed(0)
+        network = ResNetGenerator(1, 1, 2, 4, skip=skip).eval()
+        shapes = []
+        network.blocks.register_forward_hook(lambda module, given, made, seen=shapes: seen.append(made.shape))
+        outputs[skip] = network(image)
+        assert tuple(shapes[0]) == (1, 16, 16, 16)
+        network.blocks[-1].register_forward_hook(lambda module, given, made: torch.zeros_like(made))
+        depends = not torch.equal(network(image), network(image.flip(-1)))
+        assert depends == (skip == "add"), "with nothing from below, only a skip carries the image"
+    assert not torch.equal(*outputs.values())
+
+
+def test_resnet_generator_enlarges_by_nearest_or_by_transposed_convolutions():
+    for upsampling, count in (("nearest", 0), ("transposed", 2)):
+        network = ResNetGenerator(1, 1, 1, 4, upsampling)
+        assert sum(isinstance(layer, torch.nn.ConvTranspose2d) for layer in network.modules()) == count
+    for padding, network in (("reflect", ResNetGenerator(1, 1, 1, 4, **PLAIN)), ("zeros", ResNetGenerator(1, 1, 1, 4))):
+        assert {layer.padding_mode for layer in network.blocks[0].layers[::3]} == {padding}
 
 
 def test_unet_reaches_one_pixel_and_drops_out_in_three_steps():

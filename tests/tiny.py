@@ -11,6 +11,7 @@ from zoo.evaluation import Evaluation
 
 # Constructor arguments that shrink a method, and the phantom task that its config runs on.
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
+    "cyclegan": ("enhancement", {"perceptual_weights": None, "width": 4, "n_blocks": 1}),
     "hsct": (
         "elastography",
         {
@@ -32,6 +33,7 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
 
 # What makes a method follow two images closely within a hundred epochs.
 EAGER: dict[str, dict[str, Any]] = {
+    "cyclegan": {"width": 16, "lr_generator": 3e-3, "lambda_adversarial": 0.0, "lambda_perceptual": 10.0},
     "hsct": {
         "lr": 1e-3,
         "decay_epochs": 200,
@@ -86,7 +88,7 @@ def command(name: str, folder, *more: str) -> list[str]:
         "--data.size=[32,32]",
         "--data.batch_size=2",
         "--data.num_workers=0",
-        *(f"--model.{key}={list(value) if isinstance(value, tuple) else value}" for key, value in arguments.items()),
+        *(f"--model.{key}={yaml_value(value)}" for key, value in arguments.items()),
         "--trainer.accelerator=cpu",
         "--trainer.enable_progress_bar=false",
         "--trainer.enable_model_summary=false",
@@ -94,6 +96,11 @@ def command(name: str, folder, *more: str) -> list[str]:
         "--trainer.max_epochs=2",
         *more,
     ]
+
+
+def yaml_value(value: Any) -> Any:
+    """As it is written on the command line."""
+    return "null" if value is None else list(value) if isinstance(value, tuple) else value
 
 
 def evaluation(task, folder) -> Evaluation:

@@ -6,7 +6,9 @@ from html import escape
 from pathlib import Path
 
 from benchmarks.figures import CAPTIONS, write_figures
-from benchmarks.tables import TESTS_NOTE, Table, read_plan, write_tables
+from benchmarks.printing import TESTS_NOTE, Table
+from benchmarks.results import read_plan
+from benchmarks.tables import write_tables
 from datamodules.readers import write_text_atomically
 
 TEMPLATE = Path(__file__).parent / "report.html"

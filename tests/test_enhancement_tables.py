@@ -1,0 +1,170 @@
+"""Tables and figures of the enhancement paper: data, remarks, printed rows of others, organs, curves."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from benchmarks.__main__ import main
+from benchmarks.figures import curves_plot, load_curves
+from benchmarks.plan import read_suite
+from benchmarks.results import read_plan
+from benchmarks.runner import write_plan
+from benchmarks.tables import make_tables
+from datamodules import InputError
+from tests.test_usenhance import write as write_usenhance
+
+OURS = "CycleGAN (PL on H, H' and L, L'; 15 blocks)"
+SETTINGS = {
+    "metrics": ["LNCC", "SSIM", "PSNR"],
+    "paper": {"paper": "cyclegan_perceptual", "table": 2, "dataset": "USenhance 2023 test"},
+    "reference": {"paper": "usenhance_leaderboard", "table": "final"},
+    "summary": {"paper": "cyclegan_perceptual", "table": 1},
+    "trainer": {"max_epochs": 2, "accelerator": "cpu"},
+    "rows": {
+        OURS: {
+            "config": "cyclegan_perceptual.yaml",
+            "model": {"width": 4, "n_blocks": 1, "perceptual_weights": None},
+        },
+        "no PL": {"config": "cyclegan_perceptual.yaml", "model": {"width": 4, "n_blocks": 1, "perceptual_on": "none"}},
+    },
+}
+SUITE = {
+    "title": "Tiny",
+    "tables": {
+        "enhancement": SETTINGS | {"title": "Phantoms", "data": {"patients": 12, "size": [32, 32], "batch_size": 3}},
+        "usenhance": SETTINGS
+        | {
+            "title": "Real",
+            "groups": ["thyroid", "breast"],
+            "data": {
+                "class_path": "USenhance",
+                "root": None,
+                "size": [32, 32],
+                "batch_size": 8,
+                "fractions": [0.6, 0.1, 0.3],
+            },
+        },
+    },
+}
+
+
+def write(folder):
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(SUITE, sort_keys=False))
+    return str(folder / "tiny.yaml")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory, cache):
+    """The suite run whole, on phantoms and on a small USenhance."""
+    folder = tmp_path_factory.mktemp("enhancement")
+    images = write_usenhance(folder / "images", counts={"thyroid": 10, "breast": 10})
+    status = main(["run", write(folder), "--out", str(folder / "out"), "--usenhance", str(images), "--jobs", "1"])
+    return folder / "out", status
+
+
+def table(out, key: str):
+    return next(table for table in make_tables(out) if table.key == key)
+
+
+def test_the_suite_runs_on_phantoms_and_on_real_images(results):
+    out, status = results
+    assert status == 0
+    keys = [table.key for table in make_tables(out)]
+    assert keys == ["enhancement_data", "enhancement", "usenhance_data", "usenhance"]
+
+
+def test_a_table_of_real_images_is_left_out_without_them_and_said_so(tmp_path, capsys):
+    suite = read_suite(write(tmp_path))
+    assert list(suite.tables) == ["enhancement"]
+    assert suite.left_out == ["table 'usenhance' is left out; name the folder of images by --usenhance DIR"]
+    only = {"title": "Real", "tables": {"usenhance": SUITE["tables"]["usenhance"]}}
+    (tmp_path / "only.yaml").write_text(yaml.safe_dump(only))
+    with pytest.raises(InputError, match="nothing to run: table 'usenhance' is left out"):
+        read_suite(str(tmp_path / "only.yaml"))
+
+
+def test_an_untrained_network_is_said_in_its_row(results):
+    wide = table(results[0], "enhancement").wide()
+    assert f"{OURS} [untrained VGG]" in wide.index
+    assert "no PL" in wide.index
+    assert "untrained VGG" in table(results[0], "enhancement").latex()
+    assert "untrained VGG" in (results[0] / "report.html").read_text()
+
+
+def test_printed_rows_of_others_stand_below_ours_and_never_win(results):
+    own = table(results[0], "enhancement")
+    wide = own.wide("**{}**")
+    assert list(wide.index[-3:]) == ["rank 1: POAS", "rank 2: NCIA", "rank 3: imed_8"]
+    assert wide.loc["rank 1: POAS", "LNCC, paper"] == "0.9080"
+    assert wide.loc["rank 1: POAS", "LNCC"] == ""
+    assert wide.loc[f"{OURS} [untrained VGG]", "PSNR, paper"] == "28.80"
+    assert sum("**" in text for text in wide["LNCC"]) == 1
+    assert "Below ours, as printed: the USenhance 2023 challenge's own ranking." in own.notes
+
+
+def test_the_images_are_counted_as_in_the_papers_first_table(results):
+    wide = table(results[0], "enhancement_data").wide()
+    assert list(wide.index) == ["Breast", "Overall"]
+    assert wide.index.name == "organ"
+    assert [wide.loc["Overall", f"pairs, {split}"] for split in ("train", "val", "test", "total")] == [*"534", "12"]
+    assert wide.loc["Breast", "patients, train, paper"] == "23"
+    assert wide.loc["Overall", "pairs, total, paper"] == "1500"
+    wide = table(results[0], "usenhance_data").wide()
+    assert list(wide["pairs, total"]) == ["10", "10", "20"]
+
+
+def test_organs_are_groups_of_a_table(results):
+    own = table(results[0], "usenhance")
+    wide = own.wide()
+    assert {"LNCC, thyroid", "LNCC, breast", "LNCC"} <= set(wide.columns)
+    cell = next(c for c in read_plan(results[0])["cells"] if (c["table"], c["row"]) == ("usenhance", "no PL"))
+    scores = pd.read_csv(results[0] / "cells" / cell["hash"] / "scores.csv")
+    expected = scores.groupby("organ")["PSNR"].mean()
+    assert wide.loc["no PL", "PSNR, breast"] == f"{expected['breast']:.2f}"
+    assert wide.loc["no PL", "PSNR, thyroid"] == f"{expected['thyroid']:.2f}"
+
+
+def test_curves_are_those_of_the_loggers(results):
+    out, _ = results
+    curves = load_curves(out, read_plan(out), "enhancement")
+    assert set(curves["row"]) == {OURS, "no PL"}
+    assert sorted(curves[curves["row"] == "no PL"]["epoch"]) == [1, 2]
+    assert curves[["LNCC", "SSIM", "PSNR"]].notna().all().all()
+    cell = next(c for c in read_plan(out)["cells"] if (c["table"], c["row"]) == ("enhancement", "no PL"))
+    logged = pd.read_csv(out / "cells" / cell["hash"] / "logs" / "metrics.csv").dropna(subset=["val/LNCC"])
+    assert list(curves[curves["row"] == "no PL"]["LNCC"]) == list(logged["val/LNCC"])
+    drawn = (out / "figures" / "enhancement_curves.svg").read_text()
+    assert drawn.startswith("<?xml")
+    assert "no PL" in drawn
+    assert "Scores of the validation images during training" in (out / "report.html").read_text()
+
+
+def test_curves_of_an_interrupted_run_are_whole(tmp_path):
+    """The first process logged epochs 0 and 1, the second resumed after epoch 0."""
+    cell = tmp_path / "cells" / "abc"
+    for name, epochs, score in (("logs", (0, 1), 0.1), ("logs_1", (1, 2), 0.5)):
+        (cell / name).mkdir(parents=True)
+        logged = pd.DataFrame({"epoch": epochs, "val/SSIM": [score + epoch / 10 for epoch in epochs]})
+        logged.to_csv(cell / name / "metrics.csv")
+    (cell / "done.json").write_text("{}")
+    plan = {"cells": [{"table": "t", "row": "r", "hash": "abc"}]}
+    curves = load_curves(tmp_path, plan, "t")
+    assert dict(zip(curves["epoch"], curves["SSIM"].round(3), strict=True)) == {1: 0.1, 2: 0.6, 3: 0.7}
+    assert "SSIM" in curves_plot(curves, {"metrics": ["SSIM"], "rows": ["r"]})
+
+
+def test_every_row_of_table_2_is_one_override():
+    """In the shipped suite, the CycleGAN rows differ from the paper's own in one switch and the number of blocks."""
+    rows = read_suite("paper").tables["enhancement"]["rows"]
+    named = {row: rows[row].get("model", {}) for row in rows if row.startswith("CycleGAN (") and "Zhu" not in row}
+    assert named["CycleGAN (no PL)"] == {"n_blocks": 9, "perceptual_on": "none"}
+    assert named["CycleGAN (PL on H, cycled H)"] == {"n_blocks": 9, "perceptual_on": "cycled"}
+    assert named["CycleGAN (PL on H, H')"] == {"n_blocks": 9}
+    assert named[OURS] == {}
+
+
+def test_tables_are_made_before_anything_has_run(tmp_path):
+    write_plan(read_suite(write(tmp_path)), tmp_path / "out")
+    assert [table.key for table in make_tables(tmp_path / "out")] == ["enhancement"]
+    assert all(np.isnan(table.cells["mean"]).all() for table in make_tables(tmp_path / "out"))
