@@ -9,6 +9,7 @@ import sys
 import pytest
 import yaml
 
+from datamodules.usenhance import HIGH, LOW, ORGANS
 from tests.conftest import ROOT
 from tests.tiny import TINY, yaml_value
 from zoo.cli import main
@@ -40,7 +41,7 @@ def test_commands_of_methods_run(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     if "DIR" in words:
-        kind = "busi" if "busi" in command else "pairs"
+        kind = next((kind for kind in ("busi", "usenhance") if kind in command), "pairs")
         words[words.index("DIR")] = str(make_images(tmp_path, kind))
     elif "--data.patients" not in words:
         size.append("--data.patients=12")
@@ -54,7 +55,8 @@ def test_commands_of_methods_run(command, tmp_path, monkeypatch):
 
 def _tiny(name: str) -> list[str]:
     diagnosis = {"backbone": "test_resnet", "size": 32}
-    arguments = diagnosis if name == "diagnosis" else TINY[name][1]
+    method = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())["model"]["class_path"].lower()
+    arguments = diagnosis if name == "diagnosis" else TINY[method][1]
     return [f"--model.{key}={yaml_value(value)}" for key, value in arguments.items()]
 
 
@@ -66,6 +68,9 @@ def make_images(folder, kind: str):
     names = [f"source/{i}.png" for i in range(12)] + [f"target/{i}.png" for i in range(12)]
     if kind == "busi":
         names = [f"{label}/{label} ({i}).png" for label in ("benign", "malignant", "normal") for i in range(1, 7)]
+    if kind == "usenhance":
+        names = [f"train_datasets/{o}/{q}/{i}.png" for o in ORGANS for q in (LOW, HIGH) for i in range(3)]
+        names += [f"test_datasets/{organ}/{LOW}/{i}.png" for organ in ORGANS for i in range(2)]
     for name in names:
         path = folder / kind / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,6 +92,7 @@ def test_the_other_commands_are_known():
         "python -m benchmarks tables results/quick",
         "python -m benchmarks report results/quick",
         "wandb sweep configs/sweeps/hsct_lambda.yaml",
+        "python -m datamodules.usenhance DIR",
     )
     assert all(command.startswith(known) or command in remade for command in COMMANDS)
 

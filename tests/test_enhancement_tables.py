@@ -107,7 +107,7 @@ def test_the_images_are_counted_as_in_the_papers_first_table(results):
     wide = table(results[0], "enhancement_data").wide()
     assert list(wide.index) == ["Breast", "Overall"]
     assert wide.index.name == "organ"
-    assert [wide.loc["Overall", f"pairs, {split}"] for split in ("train", "val", "test", "total")] == [*"534", "12"]
+    assert [wide.loc["Overall", f"pairs, {split}"] for split in ("train", "val", "test", "total")] == [*"624", "12"]
     assert wide.loc["Breast", "patients, train, paper"] == "23"
     assert wide.loc["Overall", "pairs, total, paper"] == "1500"
     wide = table(results[0], "usenhance_data").wide()
