@@ -6,8 +6,8 @@ from torch import nn
 
 from tests import tiny
 from zoo.cli import main
+from zoo.cycle import Cycle
 from zoo.image_pool import ImagePool
-from zoo.methods.cyclegan import Cycle
 
 
 def batch(pairs: int = 2, size: int = 32) -> dict:
@@ -55,32 +55,32 @@ def test_a_step_runs_each_network_the_fewest_times(tmp_path):
     """Six passes of B images in four calls, and one call of each discriminator a turn."""
     model, data = method(), tiny.data("enhancement")
     seen = calls(model, lambda: tiny.trainer(tmp_path, limit_train_batches=1).fit(model, data))
-    assert seen == {name: [4, 2] for name in ("generator_high", "generator_low")} | {
-        name: [2, 4] for name in ("discriminator_high", "discriminator_low")
+    assert seen == {name: [4, 2] for name in ("generator_target", "generator_source")} | {
+        name: [2, 4] for name in ("discriminator_target", "discriminator_source")
     }
     model = method(lambda_identity=0.0)
-    assert calls(model, lambda: model.generate(batch()))["generator_high"] == [2, 2]
+    assert calls(model, lambda: model.generate(batch()))["generator_target"] == [2, 2]
     model = method(adv_on="both")
     seen = calls(model, lambda: tiny.trainer(tmp_path, limit_train_batches=1).fit(model, data))
-    assert seen["discriminator_high"] == [4, 6]
+    assert seen["discriminator_target"] == [4, 6]
 
 
 def test_passes_made_together_are_those_made_alone():
     model, given = method(), batch()
     made = model.generate(given)
     low, high = given["source"], given["target"]
-    assert torch.allclose(made.high, model.generator_high(low), atol=1e-6)
-    assert torch.allclose(made.low, model.generator_low(high), atol=1e-6)
-    assert torch.allclose(made.high_again, model.generator_high(model.generator_low(high)), atol=1e-5)
-    assert torch.allclose(made.low_again, model.generator_low(model.generator_high(low)), atol=1e-5)
-    assert torch.allclose(made.high_same, model.generator_high(high), atol=1e-6)
-    assert torch.allclose(made.low_same, model.generator_low(low), atol=1e-6)
-    assert torch.equal(model(low), model.generator_high(low))
+    assert torch.allclose(made.target, model.generator_target(low), atol=1e-6)
+    assert torch.allclose(made.source, model.generator_source(high), atol=1e-6)
+    assert torch.allclose(made.target_again, model.generator_target(model.generator_source(high)), atol=1e-5)
+    assert torch.allclose(made.source_again, model.generator_source(model.generator_target(low)), atol=1e-5)
+    assert torch.allclose(made.target_same, model.generator_target(high), atol=1e-6)
+    assert torch.allclose(made.source_same, model.generator_source(low), atol=1e-6)
+    assert torch.equal(model(low), model.generator_target(low))
 
 
 def test_the_generators_terms_on_constants():
     model = method()
-    model.discriminator_high, model.discriminator_low = Constant(0.5), Constant(-1.0)
+    model.discriminator_target, model.discriminator_source = Constant(0.5), Constant(-1.0)
     given = {"source": torch.zeros(2, 1, 32, 32), "target": torch.ones(2, 1, 32, 32)}
     losses = {k: float(v) for k, v in model.generator_losses(given, constants(0.0, 0.0, 0.75, 0.5, 0.25)).items()}
     assert losses["adversarial"] == pytest.approx(0.5**2 + 2**2)  # eq. 3
@@ -95,19 +95,19 @@ def test_the_generators_terms_on_constants():
 def test_equation_7_smooths_once_a_mean_score_reaches_nine_tenths(real, fake, label):
     model = method()
     scores = torch.full((2, 1, 3, 3), real), torch.full((2, 1, 3, 3), fake)
-    assert float(model.real_label(*scores)) == pytest.approx(label)
-    assert method(label_smoothing="constant").real_label(*scores) == 0.9
-    assert method(label_smoothing="none").real_label(*scores) == 1.0
+    assert float(model._real_label(*scores)) == pytest.approx(label)
+    assert method(label_smoothing="constant")._real_label(*scores) == 0.9
+    assert method(label_smoothing="none")._real_label(*scores) == 1.0
 
 
 def test_equation_7_is_decided_by_each_discriminator_or_by_that_of_high_quality():
     for smooth_from, low_label in (("per_domain", 0.9), ("high", 1.0)):
         model = method(smooth_from=smooth_from)
-        model.discriminator_high, model.discriminator_low = Constant(0.5), Constant(0.95)
+        model.discriminator_target, model.discriminator_source = Constant(0.5), Constant(0.95)
         losses = model.discriminator_losses(batch(), constants(0, 0, 0, 0))
-        assert float(losses["high"]) == pytest.approx((1 - 0.5) ** 2 + 0.5**2)
-        assert float(losses["low"]) == pytest.approx((low_label - 0.95) ** 2 + 0.95**2, rel=1e-5)
-        assert float(losses["total"]) == pytest.approx(float(losses["high"] + losses["low"]))
+        assert float(losses["target"]) == pytest.approx((1 - 0.5) ** 2 + 0.5**2)
+        assert float(losses["source"]) == pytest.approx((low_label - 0.95) ** 2 + 0.95**2, rel=1e-5)
+        assert float(losses["total"]) == pytest.approx(float(losses["target"] + losses["source"]))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_equation_7_is_decided_by_each_discriminator_or_by_that_of_high_quality(
 )
 def test_both_turns_judge_the_same_images(adv_on, high, low):
     model, shown = method(adv_on=adv_on), {}
-    for name, network in (("high", model.discriminator_high), ("low", model.discriminator_low)):
+    for name, network in (("high", model.discriminator_target), ("low", model.discriminator_source)):
         network.register_forward_hook(
             lambda m, given, made, n=name: shown.setdefault(n, []).append(given[0][:, 0, 0, 0].tolist())
         )
@@ -129,16 +129,16 @@ def test_both_turns_judge_the_same_images(adv_on, high, low):
 def test_the_discriminators_turn_leaves_the_generators_alone():
     model, given = method(), batch()
     model.discriminator_losses(given, model.generate(given))["total"].backward()
-    assert all(weight.grad is None for weight in model.generator_high.parameters())
-    assert all(weight.grad is not None for weight in model.discriminator_high.parameters())
+    assert all(weight.grad is None for weight in model.generator_target.parameters())
+    assert all(weight.grad is not None for weight in model.discriminator_target.parameters())
 
 
 @pytest.mark.parametrize(
     ("settings", "pairs"),
     [
-        ({}, [("high", "target"), ("low", "source")]),
-        ({"perceptual_on": "cycled"}, [("high_again", "target"), ("low_again", "source")]),
-        ({"perceptual_domains": "high"}, [("high", "target")]),
+        ({}, [("target", "target"), ("source", "source")]),
+        ({"perceptual_on": "cycled"}, [("target_again", "target"), ("source_again", "source")]),
+        ({"perceptual_domains": "high"}, [("target", "target")]),
     ],
 )
 def test_the_perceptual_term_compares_what_it_says(settings, pairs):
@@ -170,8 +170,8 @@ def test_an_untrained_vgg_is_remarked():
 def test_discriminators_score_in_fp32_under_mixed_precision():
     model, given = method(), batch()
     with torch.autocast("cpu", torch.bfloat16):
-        assert model.generator_high(given["source"]).dtype == torch.bfloat16
-        assert model._score(model.discriminator_high, given["source"].bfloat16()).dtype == torch.float32
+        assert model.generator_target(given["source"]).dtype == torch.bfloat16
+        assert model._score(model.discriminator_target, given["source"].bfloat16()).dtype == torch.float32
 
 
 def test_optimizers_and_schedule_are_the_papers():
@@ -181,7 +181,7 @@ def test_optimizers_and_schedule_are_the_papers():
     assert (first.step_size, first.gamma) == (100, 0.5)
     (generators, _), _ = method(preset="stable").configure_optimizers()
     assert generators.param_groups[0]["betas"] == (0.5, 0.999)
-    assert len(generators.param_groups[0]["params"]) == 2 * len(list(method().generator_high.parameters()))
+    assert len(generators.param_groups[0]["params"]) == 2 * len(list(method().generator_target.parameters()))
 
 
 def test_a_linear_schedule_ends_at_nothing():
@@ -223,7 +223,7 @@ def test_a_run_with_a_pool_resumes_exactly(tmp_path):
         torch.load(path, weights_only=True)["state_dict"]
         for path in (tmp_path / "whole" / last.format(0), tmp_path / "parts" / last.format(1))
     )
-    assert len(whole["pool_high._extra_state"]) == 3
+    assert len(whole["pool_target._extra_state"]) == 3
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
 
 
@@ -240,7 +240,7 @@ def test_it_trains_on_unpaired_images_unless_it_compares_them(tmp_path, capsys):
 def test_sides_of_other_channels_have_no_identity_term(tmp_path, capsys):
     colour = ["--data.task=elastography", "--data.unpaired=false", "--model.perceptual_on=translated"]
     assert main(tiny.command("cyclegan", tmp_path / "out", *colour)) == 2
-    assert "lambda_identity 1: the identity term needs as many channels" in capsys.readouterr().err
+    assert "lambda_identity 5: the identity term needs as many channels" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     more = [*colour, "--model.lambda_identity=0", "--trainer.max_epochs=1"]
     assert main(tiny.command("cyclegan", tmp_path, *more)) == 0
