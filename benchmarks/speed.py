@@ -28,6 +28,7 @@ ENOUGH_MS = 20_000  # after which three are enough
 # The size and batch of a method's own config; CycleGAN's of 24 would take minutes a step on a CPU.
 SIZES = {
     "cyclegan": ("enhancement", (256, 256), 1),
+    "harmonizer": ("harmonization", (256, 256), 1),
     "hsct": ("elastography", (256, 256), 16),
     "pix2pix": ("elastography", (256, 256), 1),
     "sswe": ("swe", (64, 96), 64),

@@ -2,6 +2,7 @@
 
 from datamodules.batch import Batch, Signal, Task
 from datamodules.busi import BUSI
+from datamodules.devices import DeviceFolders
 from datamodules.errors import InputError
 from datamodules.folder import PairedFolderDataModule
 from datamodules.phantom import PhantomDataModule
@@ -10,6 +11,7 @@ from datamodules.ultrasound import UltrasoundDataModule
 __all__ = [
     "BUSI",
     "Batch",
+    "DeviceFolders",
     "InputError",
     "PairedFolderDataModule",
     "PhantomDataModule",

@@ -17,14 +17,14 @@ def split_patients(
 ) -> pd.Series:
     """Name the split ("train", "val", "test") of every row.
 
-    Patients of each label (or, without labels, of each organ) are shuffled and spread evenly over a ring of length
-    one. Fold ``f`` starts reading the ring at ``f * test``: the first arc is the test set, the next the validation
-    set, the rest is for training. With 5:2:3 these are the deciles {3f, 3f+1, 3f+2}, the next two, and the other five,
-    so that the test sets of the three folds never meet. A patient with several labels counts under its most frequent
-    one.
+    Patients of each label (or, without labels, of each organ and device) are shuffled and spread evenly over a ring of
+    length one. Fold ``f`` starts reading the ring at ``f * test``: the first arc is the test set, the next the
+    validation set, the rest is for training. With 5:2:3 these are the deciles {3f, 3f+1, 3f+2}, the next two, and the
+    other five, so that the test sets of the three folds never meet. A patient with several labels counts under its
+    most frequent one.
 
     Args:
-        rows: a manifest's rows with ``patient``, ``label`` and, if there is one, ``organ``.
+        rows: a manifest's rows with ``patient``, ``label`` and, where there are, ``organ`` and ``device``.
         fractions: train, validation, test; they add up to 1. A fraction of 0 leaves that split out on purpose.
 
     Raises:
@@ -60,8 +60,10 @@ def check_not_empty(split: pd.Series, needed: list[str]) -> None:
 
 def _ring_positions(rows: pd.DataFrame, seed: int) -> pd.Series:
     """Position of every patient in [0, 1): label by label, evenly spaced after a seeded shuffle."""
-    stratum = "organ" if "organ" in rows and (rows["label"] == "").all() else "label"
-    label = rows.groupby("patient", sort=True)[stratum].agg(lambda labels: labels.mode().iloc[0])
+    strata = rows["label"]
+    if (strata == "").all():
+        strata = strata.str.cat([rows[name] for name in ("organ", "device") if name in rows], sep=" ")
+    label = strata.groupby(rows["patient"], sort=True).agg(lambda labels: labels.mode().iloc[0])
     rng = np.random.default_rng(seed)
     position = pd.Series(0.0, index=label.index)
     for _, patients in label.groupby(label, sort=True):

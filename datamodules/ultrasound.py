@@ -24,8 +24,9 @@ CLASSES = ("benign", "malignant", "normal")
 class UltrasoundDataset(Dataset):
     """The rows of one split as samples. Indexed by ``(index, seed)``; the seed drives all that is random.
 
-    With ``shuffle_targets``, ``target`` is drawn anew from the same split for every sample; otherwise every source
-    keeps the target of its own row.
+    Without ``targets``, every source has the target of its own row. Otherwise these are the rows that a target may come
+    from: it is drawn anew for every sample with ``shuffle``, and taken in turn without. ``target_array`` is where the
+    targets' images lie.
     """
 
     def __init__(
@@ -33,10 +34,13 @@ class UltrasoundDataset(Dataset):
         cache: ImageCache,
         rows: pd.DataFrame,
         augment: Augment | None = None,
-        shuffle_targets: bool = False,
+        targets: np.ndarray | None = None,
+        shuffle: bool = False,
+        target_array: str = "target",
         classes: tuple[str, ...] = CLASSES,
     ) -> None:
-        self.cache, self.rows, self.augment, self.shuffle_targets = cache, rows, augment, shuffle_targets
+        self.cache, self.rows, self.augment = cache, rows, augment
+        self.targets, self.shuffle, self.target_array = targets, shuffle, target_array
         self.indices = rows["index"].to_numpy()
         self.labels = None
         if (rows["label"] != "").all() and len(rows):
@@ -59,13 +63,16 @@ class UltrasoundDataset(Dataset):
     def _arrays(self, index: int, seed: int) -> dict[str, np.ndarray]:
         row = self.indices[index]
         target_row = row
-        if self.shuffle_targets:
-            target_row = self.indices[np.random.default_rng([seed, 1]).integers(len(self.indices))]
+        if self.targets is not None:
+            turn = np.random.default_rng([seed, 1]).integers(len(self.targets)) if self.shuffle else index
+            target_row = self.targets[turn % len(self.targets)]
         of_target = {"target", "superpixels"}
+        arrays = {name: name for name in IMAGES if name in self.cache}
+        if self.targets is not None:
+            arrays["target"] = self.target_array
         sample = {}
-        for name in IMAGES:
-            if name in self.cache:
-                sample[name] = self.cache.image(name, target_row if name in of_target else row)
+        for name, array in arrays.items():
+            sample[name] = self.cache.image(array, target_row if name in of_target else row)
         for name in MASKS:
             if name in self.cache:
                 sample[name] = self.cache.mask(name, target_row if name in of_target else row).astype(np.uint8)
@@ -164,7 +171,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
         if stage == "predict":  # takes every image: no split, no targets
             return
         needs_target = getattr(self._method(), "needs_target", True)
-        if stage and needs_target and "target" not in self.cache:
+        if stage and needs_target and not self.has_targets:
             raise InputError(f"{self.task.name}: this data has no targets; use it with 'predict', or add them")
         self._split()
         for needed_by, split in (("fit", "train"), ("test", "test")):
@@ -209,11 +216,27 @@ class UltrasoundDataModule(pl.LightningDataModule):
         if split != "all":
             self._split()
         rows = self.rows if split == "all" else self.rows[self.rows["split"] == split]
-        augment = None
-        if split == "train" and self.augmentation is not None:
-            names = tuple(name for name in (*IMAGES, *MASKS) if name in self.cache)
-            augment = Augment(self.augmentation, self.size, names)
-        return UltrasoundDataset(self.cache, rows, augment, shuffle_targets=split == "train" and not self.pairs)
+        targets = None
+        if split == "train" and not self.pairs:
+            targets = rows["index"].to_numpy()
+        return UltrasoundDataset(self.cache, rows, self._augment(split), targets, shuffle=True)
+
+    def targets(self, split: str, most: int) -> Iterator[torch.Tensor]:
+        """Target images ``(C, H, W)`` in [-1, 1] of ``split``, evenly chosen where there are more than ``most``."""
+        dataset = self.dataset(split)
+        pool = dataset.indices if dataset.targets is None else dataset.targets
+        for index in pool[np.unique(np.linspace(0, len(pool) - 1, min(most, len(pool))).round().astype(int))]:
+            yield _to_tensor("target", self.cache.image(dataset.target_array, index))
+
+    def _augment(self, split: str) -> Augment | None:
+        if split != "train" or self.augmentation is None:
+            return None
+        names = {name for name in (*IMAGES, *MASKS) if name in self.cache} | ({"target"} if self.has_targets else set())
+        return Augment(self.augmentation, self.size, tuple(sorted(names)))
+
+    @property
+    def has_targets(self) -> bool:
+        return "target" in self.cache
 
     @property
     def pairs(self) -> bool:

@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 from zoo import METHODS
 from zoo.cli import main
 
-CONFIGS = sorted(path.name for path in (ROOT / "configs").glob("*.yaml") if path.stem != "diagnosis")
+CONFIGS = sorted(path.name for path in (ROOT / "configs").glob("*.yaml") if path.stem not in ("diagnosis", "fda"))
 
 
 @pytest.fixture

@@ -45,7 +45,8 @@ def test_its_config_trains_validates_tests_and_predicts(name, tmp_path):
     run = run_folder(tmp_path)
     scores = pd.read_csv(run / "scores_val.csv")
     assert len(scores) == scores["id"].nunique() > 0
-    assert scores[["SSIM", "MAE"]].notna().all().all()
+    metrics = tiny.metrics(name)
+    assert scores[metrics].notna().all().all()
     splits = pd.read_csv(run / "splits.csv")
     assert set(splits["id"][splits["split"] == "val"]) == set(scores["id"])
     losses = pd.read_csv(run / "metrics.csv").filter(like="loss/").dropna()
@@ -56,7 +57,7 @@ def test_its_config_trains_validates_tests_and_predicts(name, tmp_path):
     for number, subcommand in enumerate(("validate", "test", "predict"), start=1):
         assert main([subcommand, *tiny.command(name, tmp_path)[1:], checkpoint]) == 0
         if subcommand == "test":
-            assert {"id", "patient", "organ", "device", "label", "fold", "seed", "SSIM"} <= set(
+            assert {"id", "patient", "organ", "device", "label", "fold", "seed", *metrics} <= set(
                 pd.read_csv(run_folder(tmp_path, number) / "scores_test.csv")
             )
     written = pd.read_csv(run_folder(tmp_path, 3) / "predictions" / "predictions.csv")
@@ -218,7 +219,7 @@ def test_gradients_are_clipped_in_its_kind_of_optimisation(name, tmp_path):
 def test_mixed_precision_channels_last_and_compile_by_flags(name, tmp_path):
     arguments = ["--trainer.precision=bf16-mixed", "--model.channels_last=true", "--trainer.max_epochs=1"]
     assert main(tiny.command(name, tmp_path, *arguments)) == 0
-    assert pd.read_csv(run_folder(tmp_path) / "scores_val.csv")["SSIM"].notna().all()
+    assert pd.read_csv(run_folder(tmp_path) / "scores_val.csv")[tiny.metrics(name)].notna().all().all()
     model = tiny.method(name, channels_last=True, compile=True)
     model.setup("fit")
     assert all(network._compiled_call_impl is not None for network in model.children())

@@ -41,7 +41,7 @@ def test_commands_of_methods_run(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "configs").symlink_to(ROOT / "configs")
     if "DIR" in words:
-        kind = next((kind for kind in ("busi", "usenhance") if kind in command), "pairs")
+        kind = next((kind for kind in ("busi", "usenhance", "devices") if kind in command), "pairs")
         words[words.index("DIR")] = str(make_images(tmp_path, kind))
     elif "--data.patients" not in words:
         size.append("--data.patients=12")
@@ -55,6 +55,8 @@ def test_commands_of_methods_run(command, tmp_path, monkeypatch):
 
 def _tiny(name: str) -> list[str]:
     diagnosis = {"backbone": "test_resnet", "size": 32}
+    if name == "fda":
+        return []
     method = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())["model"]["class_path"].lower()
     arguments = diagnosis if name == "diagnosis" else TINY[method][1]
     return [f"--model.{key}={yaml_value(value)}" for key, value in arguments.items()]
@@ -68,6 +70,8 @@ def make_images(folder, kind: str):
     names = [f"source/{i}.png" for i in range(12)] + [f"target/{i}.png" for i in range(12)]
     if kind == "busi":
         names = [f"{label}/{label} ({i}).png" for label in ("benign", "malignant", "normal") for i in range(1, 7)]
+    if kind == "devices":
+        names = [f"{device}/{i}.png" for device in ("a", "b", "reference") for i in range(10)]
     if kind == "usenhance":
         names = [f"train_datasets/{o}/{q}/{i}.png" for o in ORGANS for q in (LOW, HIGH) for i in range(3)]
         names += [f"test_datasets/{organ}/{LOW}/{i}.png" for organ in ORGANS for i in range(2)]

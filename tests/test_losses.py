@@ -8,7 +8,9 @@ import torch
 from zoo.losses.adversarial import AdversarialLoss
 from zoo.losses.perceptual import PerceptualLoss
 from zoo.losses.regression import masked_rmse
+from zoo.losses.structural import WEIGHTS, MixLoss, _scales, ms_ssim
 from zoo.lpips_network import load_lpips
+from zoo.metrics import SSIM
 
 objectives = pytest.mark.parametrize("objective", ["vanilla", "lsgan", "hinge", "softplus"])
 
@@ -118,3 +120,36 @@ def test_perceptual_loss_keeps_fp32_moves_along_and_stays_out_of_checkpoints(vgg
     assert not list(loss.parameters())
     moved = loss.to("meta")._unregistered[0]
     assert {weight.device.type for weight in moved.parameters()} == {"meta"}
+
+
+@pytest.mark.parametrize("size", [(200, 256), (163, 181)])
+def test_ms_ssim_is_that_of_pytorch_msssim(size):
+    from pytorch_msssim import ms_ssim as reference
+
+    generator = torch.Generator().manual_seed(0)
+    one = torch.rand(2, 3, *size, generator=generator)
+    other = (one + 0.2 * torch.randn(2, 3, *size, generator=generator)).clamp(0, 1)
+    expected = reference(one, other, data_range=1.0, size_average=False)
+    assert torch.allclose(ms_ssim(one, other), expected, atol=1e-5)
+
+
+def test_ms_ssim_of_an_image_with_room_for_one_scale_is_ssim():
+    one, other = torch.rand(2, 2, 1, 20, 21, generator=torch.Generator().manual_seed(0))
+    close = 0.9 * one + 0.1 * other
+    expected = SSIM().per_image(close, one, torch.ones(2, 1, 20, 21, dtype=torch.bool))
+    assert torch.allclose(ms_ssim(close, one).double(), expected.double() ** sum(WEIGHTS), atol=1e-5)
+    assert torch.allclose(ms_ssim(one, one), torch.ones(2), atol=1e-5)
+    assert [_scales(side) for side in (10, 11, 20, 21, 44, 160, 161)] == [0, 1, 1, 2, 3, 4, 5]
+
+
+def test_mix_is_the_weighted_sum_falls_as_images_come_closer_and_has_finite_gradients():
+    x, y = images(0), images(1)
+    mix, near = MixLoss(), y + 0.2 * (x - y)
+    expected = 0.84 * (1 - ms_ssim((x + 1) / 2, (y + 1) / 2).mean()) + 0.16 * (x - y).abs().mean() / 2
+    assert float(mix(x, y)) == pytest.approx(float(expected))
+    assert float(mix(y, y)) == pytest.approx(0, abs=1e-4)
+    assert mix(near, y) < mix(x, y)
+    for other in (y, -x, torch.zeros_like(x)):
+        made = x.clone().requires_grad_()
+        mix(made, other).backward()
+        assert made.grad.isfinite().all()

@@ -9,6 +9,7 @@ import torch
 from tests.conftest import ROOT
 from zoo.networks import initialisation, spectral
 from zoo.networks.elasticity_unet import ElasticityUNet
+from zoo.networks.harmonizer_unet import HarmonizerUNet, SqueezeExcitation
 from zoo.networks.padding import pad_to_multiple
 from zoo.networks.patchgan import PatchGAN
 from zoo.networks.resnet import ResNetGenerator
@@ -46,6 +47,11 @@ def parameters(network: torch.nn.Module) -> int:
         (lambda: ResNetGenerator(1, 3, 9, **PLAIN), 11_371_907),
         (lambda: ResNetGenerator(3, 3, 9, **PLAIN), 11_378_179),
         (lambda: ResNetGenerator(1, 1, 6, **PLAIN), 7_825_153),
+        (lambda: HarmonizerUNet(1, 1, se=False), 54_403_457),
+        (lambda: HarmonizerUNet(1, 1, se_decoder=False), 54_580_665),
+        (lambda: HarmonizerUNet(1, 1), 54_725_141),
+        (lambda: spectrally_normalised(HarmonizerUNet(1, 1, 6)), 29_424_021),
+        (lambda: HarmonizerUNet(1, 1, 6, se=False), 29_235_585),
         (lambda: ElasticityUNet(variant="text"), 102_273),
         (lambda: ElasticityUNet(variant="count158k"), 158_177),
     ],
@@ -111,6 +117,38 @@ def test_resnet_generator_enlarges_by_nearest_or_by_transposed_convolutions():
         assert sum(isinstance(layer, torch.nn.ConvTranspose2d) for layer in network.modules()) == count
     for padding, network in (("reflect", ResNetGenerator(1, 1, 1, 4, **PLAIN)), ("zeros", ResNetGenerator(1, 1, 1, 4))):
         assert {layer.padding_mode for layer in network.blocks[0].layers[::3]} == {padding}
+
+
+def test_squeeze_and_excitation_stands_after_activations_and_its_gates_see_the_image():
+    torch.manual_seed(0)
+    network = HarmonizerUNet(1, 1, depth=4, width=32)
+    gates: dict[str, list[torch.Tensor]] = {}
+    for name, module in network.named_modules():
+        if isinstance(module, SqueezeExcitation):
+            module.gate.register_forward_hook(lambda m, given, made, n=name: gates.setdefault(n, []).append(made))
+    for sequence in (*network.encoder[1:], *network.decoder):
+        assert isinstance(sequence[-1], SqueezeExcitation)
+        assert isinstance(sequence[-2], torch.nn.LeakyReLU | torch.nn.ReLU)
+    assert not isinstance(network.encoder[0][-1], SqueezeExcitation)
+    image = torch.rand(1, 1, 32, 32)
+    network(image)
+    network(image * torch.linspace(0, 1, 32))
+    assert len(gates) == 3 + 3
+    assert all(((one > 0) & (one < 1)).all() for one, _ in gates.values())
+    assert all((one - other).abs().max() > 1e-5 for one, other in gates.values()), "after a norm they would be constant"
+    assert {type(layer) for layer in network.modules() if isinstance(layer, torch.nn.Linear)} == {torch.nn.Linear}
+    spectral.normalise(network)
+    assert {type(layer) for layer in network.modules() if isinstance(layer, torch.nn.Linear)} == {torch.nn.Linear}
+
+
+def test_harmonizer_unet_norms_neither_its_first_nor_its_innermost_level():
+    network = HarmonizerUNet(1, 1, depth=8, width=2)
+    normed = [any(isinstance(layer, torch.nn.InstanceNorm2d) for layer in down) for down in network.encoder]
+    assert normed == [False, True, True, True, True, True, True, False]
+    shapes = []
+    network.encoder[-1].register_forward_hook(lambda *call: shapes.append(call[2].shape))
+    network.eval()(torch.zeros(1, 1, 256, 256))
+    assert shapes[0][-2:] == (1, 1)
 
 
 def test_unet_reaches_one_pixel_and_drops_out_in_three_steps():

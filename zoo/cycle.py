@@ -61,9 +61,9 @@ class CycleTranslator(AdversarialTranslator):
         betas: tuple[float, float],
         lr_generator: float,
         lr_discriminator: float,
-        schedule: Schedule,
-        constant_epochs: int,
-        decay_epochs: int,
+        constant_epochs: int = 100,
+        decay_epochs: int = 100,
+        schedule: Schedule = "linear",
         step_epochs: int = 100,
         **kwargs: Any,
     ) -> None:

@@ -1,0 +1,115 @@
+"""Images of several scanners, unpaired: sources of some of them to be brought to one."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from datamodules.batch import GREY, UNPAIRED_METRICS, Signal, Task
+from datamodules.cache import ImageCache
+from datamodules.errors import InputError
+from datamodules.folder import FileDataModule, files_by_name
+from datamodules.manifest import Manifest, make_manifest, read_manifest
+from datamodules.ultrasound import UltrasoundDataset
+
+LEAST = 2  # images of a device
+
+
+class DeviceFolders(FileDataModule):
+    """A folder with one folder a device, or a manifest whose column ``device`` says which.
+
+    Masks of lesions may stand in a device's folder ``lesion``, by the images' names. Training draws both sides
+    independently; in validation and test the targets, which belong to no source, are taken in turn, for metrics of
+    whole sets. To score on pairs, test on a folder of pairs (``configs/data/folder.yaml``).
+
+    Args:
+        root: the folder of folders, or a manifest CSV (``target`` is not used).
+        target_device: the device that all others are brought to.
+        source_devices: the devices to bring there, pooled; by default all others. For a model a device, name one.
+        patient_separator: the patient is the part of a file's name before it; by default every image is a patient of
+            its own. One patient on several devices must have one name.
+        signal: channels and range of both sides.
+
+    The other arguments are those of :class:`datamodules.folder.FileDataModule`.
+    """
+
+    name = "devices"
+
+    def __init__(
+        self,
+        root: Path,
+        target_device: str,
+        source_devices: list[str] | None = None,
+        patient_separator: str | None = None,
+        signal: Signal = GREY,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(source=signal, target=signal, **kwargs)
+        self.root, self.target_device, self.source_devices = Path(root), target_device, source_devices
+        self.patient_separator = patient_separator
+        name = self.root.stem
+        self.task = Task(name, signal, signal, paired=False, data=name, metrics=UNPAIRED_METRICS)
+
+    def manifest(self) -> Manifest:
+        rows, root, name = self._rows()
+        counts = rows["device"].value_counts()
+        sources = self.source_devices or [device for device in counts.index if device != self.target_device]
+        faults = [
+            f"{name}: device '{device}' has no images; it has {', '.join(sorted(counts.index))}"
+            for device in (self.target_device, *sources)
+            if device not in counts.index
+        ]
+        faults += [
+            f"{name}: device '{device}' has {count} image; a device needs at least {LEAST}: add some or leave it out"
+            for device, count in counts.items()
+            if count < LEAST and device in (self.target_device, *sources)
+        ]
+        if self.target_device in sources or not sources:
+            faults.append(f"{name}: the target device '{self.target_device}' needs other devices as sources; name some")
+        InputError.raise_for(faults)
+        used = rows[rows["device"].isin([*sources, self.target_device])]
+        return make_manifest(used.drop(columns="target", errors="ignore"), root, name)
+
+    def _rows(self) -> tuple[pd.DataFrame, Path, str]:
+        if self.root.suffix.lower() == ".csv":
+            manifest = read_manifest(self.root)
+            return manifest.rows, manifest.root, manifest.name
+        if not self.root.is_dir():
+            raise InputError(f"{self.root}: no such folder; name one with a folder a device, or a manifest CSV")
+        rows = []
+        for folder in sorted(path for path in self.root.iterdir() if path.is_dir()):
+            masks = files_by_name(folder / "lesion")
+            for stem, file in sorted(files_by_name(folder).items()):
+                patient = (
+                    stem.partition(self.patient_separator)[0] if self.patient_separator else f"{folder.name}/{stem}"
+                )
+                lesion = f"{folder.name}/lesion/{masks[stem]}" if stem in masks else ""
+                rows.append({"id": f"{folder.name}/{stem}", "patient": patient, "source": f"{folder.name}/{file}",
+                             "lesion": lesion, "device": folder.name})  # fmt: skip
+        if not rows:
+            raise InputError(f"{self.root}: holds no folders with images; put each device's images into its own")
+        return pd.DataFrame(rows), self.root, str(self.root)
+
+    @property
+    def has_targets(self) -> bool:
+        return True
+
+    def load(self) -> tuple[pd.DataFrame, ImageCache]:
+        rows, images = super().load()
+        return rows.assign(role=np.where(rows["device"] == self.target_device, "target", "source")), images
+
+    def dataset(self, split: str) -> UltrasoundDataset:
+        self._load()
+        if split != "all":
+            self._split()
+        rows = self.rows if split == "all" else self.rows[self.rows["split"] == split]
+        sources, targets = (rows[rows["role"] == role] for role in ("source", "target"))
+        for role, own in (("source", sources), ("target", targets)):
+            if len(rows) and own.empty:
+                raise InputError(
+                    f"{self.name}: split '{split}' has no image of a {role} device; add some, or change the split"
+                )
+        shuffle = split == "train"
+        pool = targets["index"].to_numpy()
+        return UltrasoundDataset(self.cache, sources, self._augment(split), pool, shuffle, target_array="source")
