@@ -10,6 +10,8 @@ from zoo.translator import Translator
 class Identity(Translator):
     """The source as the output; grey is replicated where the target is colour."""
 
+    trainable = False
+
     def forward(self, source: Tensor) -> Tensor:
         return source.expand(-1, self.out_channels, -1, -1) if source.shape[1] == 1 else source
 
@@ -18,10 +20,7 @@ class Identity(Translator):
 
 
 class MeanTarget(Identity):
-    """The mean training target, pixel by pixel, whatever the source. A pixel that is never valid gets the mean of all.
-
-    Call :meth:`learn` before testing.
-    """
+    """The mean training target, pixel by pixel, whatever the source; where none is ever valid, the mean of all."""
 
     def learn(self, data: UltrasoundDataModule) -> None:
         dataset = data.dataset("train")

@@ -25,6 +25,7 @@ from datamodules.readers import safe_name, write_image, write_text_atomically
 from datamodules.ultrasound import UltrasoundDataModule
 from zoo.cli import SonozooCLI
 from zoo.evaluation import Evaluation
+from zoo.method import Method
 
 BUSY = 75  # exit status: another process is running this cell
 SAMPLES = 6
@@ -79,68 +80,80 @@ def _run_marked(folder: Path, config: dict[str, Any], threads: int, queue: Any) 
 def _run(folder: Path, config: dict[str, Any], progress: Progress) -> None:
     write_text_atomically(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
     pl.seed_everything(config["seed_everything"], verbose=False)
-    name = config["model"]["class_path"]
     started = time.perf_counter()
-    run = _test_trivial if name in BASELINES else _fit_and_test
-    data, evaluation, timings, remark = run(folder, config, progress)
-    timings["total_s"] = time.perf_counter() - started
+    extra = _surroundings(folder)
+    cli = SonozooCLI(args=merge(_runnable(config, folder), extra), run=False)
+    evaluation, data = _evaluation(cli, folder), cli.datamodule
+    model = _model(cli, config)
+    timings = _train(cli, model, folder, progress)
+    tests = {column: {"data": data} for column, data in config.get("tests", {}).items()}
+    _test(
+        cli, model, folder, {column: merge(_runnable(config | data, folder), extra) for column, data in tests.items()}
+    )
+    timings |= {"total_s": time.perf_counter() - started}
     for row, picture in zip(evaluation.rows, evaluation.panels, strict=False):
         write_image(folder / "samples" / f"{safe_name(row['id'])}.png", picture / 127.5 - 1, data.task.source)
     write_text_atomically(folder / "splits.csv", data.splits().to_csv(index=False))
     write_text_atomically(folder / "timings.json", json.dumps(timings, indent=1))
     write_text_atomically(folder / "environment.json", json.dumps(environment(), indent=1))
-    done = {"data": describe(data, config), "remark": remark}
+    done = {"data": describe(data, config), "remark": model.remark}
     write_text_atomically(folder / "done.json", json.dumps(done, indent=1))
 
 
-def _test_trivial(folder: Path, config: dict[str, Any], progress: Progress):
-    """The trivial rows learn nothing, or one mean; they need no command line."""
-    shell = merge(config, {"model": {"class_path": "SSWE", "init_args": {}}, "trainer": _quiet(folder)})
-    cli = SonozooCLI(args=shell, run=False)
-    data, evaluation = cli.datamodule, _evaluation(cli, folder)
-    data.prepare_data()
-    data.setup("test")
-    task = data.task
-    model = BASELINES[config["model"]["class_path"]](
-        in_channels=task.source.channels, out_channels=task.target.channels
-    )
-    if hasattr(model, "learn"):
-        model.learn(data)
-    cli.trainer.test(model, data, verbose=False)
-    (folder / "scores_test.csv").replace(folder / "scores.csv")
-    progress(1.0)
-    return data, evaluation, {}, ""
-
-
-def _fit_and_test(folder: Path, config: dict[str, Any], progress: Progress):
-    extra = {
-        "trainer": _quiet(folder),
+def _surroundings(folder: Path) -> dict[str, Any]:
+    """What the command line needs to know beside the cell's own config."""
+    logger = {"save_dir": str(folder), "name": "", "version": _new_logs(folder)}
+    return {
+        "trainer": {
+            "default_root_dir": str(folder),
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "num_sanity_val_steps": 0,
+            "logger": {"class_path": "CSVLogger", "init_args": logger},
+        },
         "checkpoint": {"save_top_k": 0, "monitor": None},  # the last epoch is what is tested
         "last_checkpoint": {"dirpath": str(folder / "checkpoints")},
     }
-    extra["trainer"]["logger"] = {
-        "class_path": "CSVLogger",
-        "init_args": {"save_dir": str(folder), "name": "", "version": _new_logs(folder)},
-    }
-    tests = {column: {"data": data} for column, data in config.get("tests", {}).items()}
-    config = _with_translator({key: value for key, value in config.items() if key != "tests"}, folder.parent.parent)
-    cli = SonozooCLI(args=merge(config, extra), run=False)
-    evaluation = _evaluation(cli, folder)
+
+
+def _runnable(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The config as the command line takes it: a trivial row has another model in its place, and a translator's
+    checkpoint, which is named from the results folder on, is named in full."""
+    config = {key: value for key, value in config.items() if key != "tests"}
+    if config["model"]["class_path"] in BASELINES:
+        return config | {"model": {"class_path": "SSWE", "init_args": {}}}
+    arguments = config["model"]["init_args"]
+    if "translator" not in arguments:
+        return config
+    return merge(config, {"model": {"init_args": {"translator": str(folder.parent.parent / arguments["translator"])}}})
+
+
+def _model(cli: SonozooCLI, config: dict[str, Any]) -> Method:
+    name, task = config["model"]["class_path"], cli.datamodule.task
+    if name not in BASELINES:
+        return cli.model
+    return BASELINES[name](in_channels=task.source.channels, out_channels=task.target.channels)
+
+
+def _train(cli: SonozooCLI, model: Method, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Fit the model, or let it learn what it needs without training; return the timings."""
+    started = time.perf_counter()
+    if not model.trainable:
+        cli.datamodule.prepare_data()
+        cli.datamodule.setup("test")
+        model.learn(cli.datamodule)
+        progress(1.0)
+        return {"fit_s": time.perf_counter() - started}
     cli.trainer.callbacks.insert(0, _Reporter(progress))
     last = folder / "checkpoints" / "last.ckpt"
-    started = time.perf_counter()
-    cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last if last.is_file() else None, weights_only=True)
+    cli.trainer.fit(model, cli.datamodule, ckpt_path=last if last.is_file() else None, weights_only=True)
     if cli.trainer.interrupted:
         raise KeyboardInterrupt
-    fitted = time.perf_counter()
-    _test(cli, folder, {column: merge(config | data, extra) for column, data in tests.items()})
-    timings = {
-        "fit_s": fitted - started,
-        "test_s": time.perf_counter() - fitted,
+    return {
+        "fit_s": time.perf_counter() - started,
         "epochs": cli.trainer.current_epoch,
-        "parameters": sum(weight.numel() for weight in cli.model.parameters()),
+        "parameters": sum(weight.numel() for weight in model.parameters()),
     }
-    return cli.datamodule, evaluation, timings, cli.model.remark
 
 
 def _new_logs(folder: Path) -> str:
@@ -149,37 +162,20 @@ def _new_logs(folder: Path) -> str:
     return f"logs_{earlier}" if earlier else "logs"
 
 
-def _test(cli: SonozooCLI, folder: Path, tests: dict[str, dict[str, Any]]) -> None:
+def _test(cli: SonozooCLI, model: Method, folder: Path, tests: dict[str, dict[str, Any]]) -> None:
     """Write ``scores.csv``: of the test set, or of the test set of each column, one below the other."""
     if not tests:
-        cli.trainer.test(cli.model, cli.datamodule, verbose=False)
+        cli.trainer.test(model, cli.datamodule, verbose=False)
         (folder / "scores_test.csv").replace(folder / "scores.csv")
         return
     parts = []
     for column, config in tests.items():
-        data = SonozooCLI(args=config, run=False).datamodule
-        cli.trainer.test(cli.model, data, verbose=False)
+        own = SonozooCLI(args=config, run=False)
+        _evaluation(own, folder)
+        own.trainer.test(model, own.datamodule, verbose=False)
         parts.append(pd.read_csv(folder / "scores_test.csv").assign(column=column))
     (folder / "scores_test.csv").unlink()
     write_text_atomically(folder / "scores.csv", pd.concat(parts).to_csv(index=False))
-
-
-def _with_translator(config: dict[str, Any], out: Path) -> dict[str, Any]:
-    """The translator's checkpoint is named from the results folder on; here in full."""
-    if "translator" not in config["model"]["init_args"]:
-        return config
-    checkpoint = str(out / config["model"]["init_args"]["translator"])
-    return merge(config, {"model": {"init_args": {"translator": checkpoint}}})
-
-
-def _quiet(folder: Path) -> dict[str, Any]:
-    return {
-        "default_root_dir": str(folder),
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "num_sanity_val_steps": 0,
-        "logger": False,
-    }
 
 
 def _evaluation(cli: SonozooCLI, folder: Path) -> Evaluation:

@@ -42,6 +42,7 @@ class Method(pl.LightningModule):
         self._random_state: dict[str, Any] | None = None
 
     needs_target = True  # whether it can be trained or tested on data without targets
+    trainable = True  # a method that is not takes what it needs of the data in learn()
     remark = ""  # what every table has to say beside its name
 
     @abstractmethod
@@ -51,6 +52,9 @@ class Method(pl.LightningModule):
     def derived(self, images: ImageCache) -> list[ImageSource]:
         """What the data has to deliver beside the images; computed once, before training, and cached."""
         return []
+
+    def learn(self, data: Any) -> None:
+        """What a method without training takes of a data module's training split."""
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:

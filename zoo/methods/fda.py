@@ -31,6 +31,7 @@ class FDA(Translator):
     """
 
     needs_pairs = False
+    trainable = False
 
     def __init__(
         self, beta: float = 0.01, reference: Literal["random", "mean"] = "random", seed: int = 0, **kwargs: Any
@@ -47,10 +48,13 @@ class FDA(Translator):
             raise InputError("FDA has nothing to train; use 'test' or 'predict', without a checkpoint")
 
     def setup(self, stage: str) -> None:
-        """Learn the amplitudes of the training targets."""
         super().setup(stage)
-        targets = self.trainer.datamodule.targets("train", MOST)
-        amplitudes = torch.stack([torch.fft.fft2((target + 1) / 2).abs() for target in targets])
+        if not len(self.amplitudes):
+            self.learn(self.trainer.datamodule)
+
+    def learn(self, data: Any) -> None:
+        """Keep the amplitudes of the training targets."""
+        amplitudes = torch.stack([torch.fft.fft2((target + 1) / 2).abs() for target in data.targets("train", MOST)])
         self.amplitudes = amplitudes.mean(0, keepdim=True) if self.reference == "mean" else amplitudes
 
     def infer(self, batch: Batch) -> Tensor:
