@@ -19,6 +19,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from benchmarks.baselines import BASELINES
+from benchmarks.features import FeatureKeeper, write_features
 from benchmarks.plan import merge
 from datamodules.errors import InputError
 from datamodules.readers import safe_name, write_image, write_text_atomically
@@ -86,10 +87,11 @@ def _run(folder: Path, config: dict[str, Any], progress: Progress) -> None:
     evaluation, data = _evaluation(cli, folder), cli.datamodule
     model = _model(cli, config)
     timings = _train(cli, model, folder, progress)
-    tests = {column: {"data": data} for column, data in config.get("tests", {}).items()}
-    _test(
-        cli, model, folder, {column: merge(_runnable(config | data, folder), extra) for column, data in tests.items()}
-    )
+    tests = {
+        column: merge(_runnable(config | {"data": tested}, folder), extra)
+        for column, tested in config.get("tests", {}).items()
+    }
+    _test(cli, model, folder, tests, config.get("radiomics", False))
     timings |= {"total_s": time.perf_counter() - started}
     for row, picture in zip(evaluation.rows, evaluation.panels, strict=False):
         write_image(folder / "samples" / f"{safe_name(row['id'])}.png", picture / 127.5 - 1, data.task.source)
@@ -119,7 +121,7 @@ def _surroundings(folder: Path) -> dict[str, Any]:
 def _runnable(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The config as the command line takes it: a trivial row has another model in its place, and a translator's
     checkpoint, which is named from the results folder on, is named in full."""
-    config = {key: value for key, value in config.items() if key != "tests"}
+    config = {key: value for key, value in config.items() if key not in ("tests", "radiomics")}
     if config["model"]["class_path"] in BASELINES:
         return config | {"model": {"class_path": "SSWE", "init_args": {}}}
     arguments = config["model"]["init_args"]
@@ -162,20 +164,29 @@ def _new_logs(folder: Path) -> str:
     return f"logs_{earlier}" if earlier else "logs"
 
 
-def _test(cli: SonozooCLI, model: Method, folder: Path, tests: dict[str, dict[str, Any]]) -> None:
-    """Write ``scores.csv``: of the test set, or of the test set of each column, one below the other."""
+def _test(
+    cli: SonozooCLI, model: Method, folder: Path, tests: dict[str, dict[str, Any]], radiomics: bool = False
+) -> None:
+    """Write ``scores.csv``: of the test set, or of the test set of each column, one below the other; and, if asked for,
+    the radiomics features of the columns' images."""
     if not tests:
         cli.trainer.test(model, cli.datamodule, verbose=False)
         (folder / "scores_test.csv").replace(folder / "scores.csv")
         return
-    parts = []
+    parts, features = [], []
     for column, config in tests.items():
-        own = SonozooCLI(args=config, run=False)
+        own, keeper = SonozooCLI(args=config, run=False), FeatureKeeper()
         _evaluation(own, folder)
+        own.trainer.callbacks += [keeper] if radiomics else []
         own.trainer.test(model, own.datamodule, verbose=False)
         parts.append(pd.read_csv(folder / "scores_test.csv").assign(column=column))
+        if radiomics:
+            parts[-1]["Dice"] = parts[-1]["id"].map(keeper.dice())
+            features.append(keeper.features(own.datamodule).assign(column=column))
     (folder / "scores_test.csv").unlink()
     write_text_atomically(folder / "scores.csv", pd.concat(parts).to_csv(index=False))
+    if radiomics:
+        write_features(folder, features)
 
 
 def _evaluation(cli: SonozooCLI, folder: Path) -> Evaluation:

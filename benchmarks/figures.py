@@ -37,7 +37,7 @@ def write_figures(out: Path) -> None:
     plan = read_plan(out)
     for key, settings in plan["tables"].items():
         scores = load_scores(out, plan, key)
-        for kind in _kinds(settings) if len(scores) else ():
+        for kind in _kinds(settings, scores) if len(scores) else ():
             write_text_atomically(out / "figures" / f"{key}_{kind}.svg", FIGURES[kind](scores, settings))
         curves = load_curves(out, plan, key)
         if len(curves):
@@ -50,10 +50,10 @@ def write_figures(out: Path) -> None:
             write_text_atomically(out / "figures" / f"{key}_gallery.json", json.dumps(columns))
 
 
-def _kinds(settings: dict[str, Any]) -> tuple[str, ...]:
-    if "columns" in settings:
+def _kinds(settings: dict[str, Any], scores: pd.DataFrame) -> tuple[str, ...]:
+    if "probability" in scores:
         return "confusion", "roc"
-    return ("sweep",) if "grid" in settings else ("box",)
+    return () if "columns" in settings else ("sweep",) if "grid" in settings else ("box",)
 
 
 def box_plot(scores: pd.DataFrame, settings: dict[str, Any]) -> str:

@@ -26,6 +26,12 @@ A suite:
         rows:
           Pix2Pix: {config: diagnosis.yaml, translator: translation / Pix2Pix}   # a row of the table above
           w/ R-EUS: {config: diagnosis.yaml, model: {second: target}, columns: [MTUSI>MTUSI]}
+      harmonization:                   # a table of translators may have them too
+        sets: {...}
+        columns: [patients>patients, patients>test object]
+        radiomics: true                # measure the features of the test images
+        rows:
+          original: {config: harmonizer.yaml, baseline: identity}
 """
 
 import hashlib
@@ -47,9 +53,9 @@ TRIVIAL = ("identity", "mean")
 LAYERS = {"data", "model", "trainer", "evaluation"}
 TABLE_KEYS = LAYERS | {
     "title", "metrics", "groups", "folds", "seeds", "paper", "compare", "reference", "summary", "grid", "rows", "sets",
-    "columns",
+    "columns", "radiomics",
 }  # fmt: skip
-ROW_KEYS = LAYERS | {"config", "paper_method", "translator", "columns"}
+ROW_KEYS = LAYERS | {"config", "baseline", "paper_method", "translator", "columns"}
 SHARED_DATA = set(inspect.signature(UltrasoundDataModule.__init__).parameters) - {"self"}
 FOLDERS = ("BUSI", "USenhance")  # data modules whose folder is named when a suite is run
 BETWEEN = ">"  # in the name of a column: train > test
@@ -250,6 +256,10 @@ def _resolve(path: Path, key: str, row: dict[str, Any], table: dict[str, Any]) -
         for section in ("trainer", "evaluation"):
             resolved[section] = merge(resolved.get(section, {}), layer.get(section, {}))
     resolved["trainer"].pop("logger", None)
+    if "baseline" in row:
+        resolved["model"] = {"class_path": row["baseline"]}
+    if table.get("radiomics"):
+        resolved["radiomics"] = True
     return resolved
 
 

@@ -20,6 +20,7 @@ DIGITS = {
     "AUC": 3,
     "SSIM": 4,
     "LNCC": 4,
+    "Dice": 3,
     "LPIPS": 4,
     "MI": 3,
     "MI_source": 3,

@@ -114,7 +114,7 @@ def _printed_by_others(reference: dict[str, Any] | None, metric: str, group: str
 def _direction(metric: str) -> bool | None:
     if metric in ("LPIPS", "FID"):
         return False
-    return True if metric in CLASSIFICATION else make_metrics((metric,), 1.0)[metric].higher_is_better
+    return True if metric in (*CLASSIFICATION, "Dice") else make_metrics((metric,), 1.0)[metric].higher_is_better
 
 
 def _tests(settings: dict[str, Any], scores: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,75 @@
+"""The radiomics features of a cell's test images."""
+
+import pandas as pd
+import pytest
+import yaml
+
+from benchmarks.__main__ import main
+from benchmarks.results import read_plan
+
+pytest.importorskip("radiomics", reason="the extra 'radiomics' is not installed")
+
+TINY = {"depth": 3, "width": 4}
+SUITE = {
+    "title": "Tiny",
+    "tables": {
+        "harmonization": {
+            "title": "Four scanners to a fifth",
+            "metrics": ["MI_source", "Dice"],
+            "data": {"patients": 12, "size": [64, 64], "batch_size": 4, "augmentation": None},
+            "trainer": {"max_epochs": 1, "accelerator": "cpu", "limit_val_batches": 0},
+            "sets": {"patients": {}, "object": {"task": "test_object"}},
+            "columns": ["patients>patients", "patients>object"],
+            "radiomics": True,
+            "rows": {
+                "original": {"config": "harmonizer.yaml", "baseline": "identity"},
+                "FDA": {"config": "fda.yaml"},
+                "full": {"config": "harmonizer.yaml", "model": TINY},
+            },
+        }
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory, cache):
+    folder = tmp_path_factory.mktemp("features")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(SUITE, sort_keys=False))
+    assert main(["run", str(folder / "tiny.yaml"), "--out", str(folder / "out"), "--jobs", "1"]) == 0
+    return {cell["row"]: folder / "out" / "cells" / cell["hash"] for cell in read_plan(folder / "out")["cells"]}
+
+
+def test_every_row_is_tested_on_every_column(cells):
+    for folder in cells.values():
+        scores = pd.read_csv(folder / "scores.csv")
+        assert set(scores["column"]) == {"patients>patients", "patients>object"}
+        assert scores.loc[scores["column"] == "patients>object", "SSIM"].notna().all(), "the test object has pairs"
+        assert scores.loc[scores["column"] == "patients>patients", "Dice"].between(0, 1).all()
+
+
+def test_an_image_that_stays_as_it_is_keeps_its_lesion_and_its_features(cells):
+    scores = pd.read_csv(cells["original"] / "scores.csv")
+    assert (scores["Dice"] == 1).all()
+    features = pd.read_csv(cells["original"] / "features.csv.gz")
+    pairs = features.set_index(["column", "id", "region"])
+    source, made = (pairs[pairs["of"] == of].filter(like="original_") for of in ("source", "made"))
+    assert source.equals(made)
+    assert source.shape[1] == 102
+
+
+def test_regions_are_the_lesions_and_the_whole_image(cells):
+    features = pd.read_csv(cells["full"] / "features.csv.gz")
+    patients = features[features["column"] == "patients>patients"]
+    assert set(patients.loc[patients["of"] == "target", "region"]) == {"image"}, "these are other patients"
+    assert {"part 0", "image"} <= set(patients.loc[patients["of"] == "made", "region"])
+    assert patients["outcome"].isin([0, 1]).all()
+    phantom = features[features["column"] == "patients>object"]
+    counts = phantom[phantom["id"] == phantom["id"].iloc[0]].groupby("of")["region"].nunique()
+    assert counts.nunique() == 1, "source, made and target are measured on the same regions"
+    assert counts.iloc[0] > 5, "grey-scale targets and cylinders"
+    assert features.filter(regex="^(original|wavelet)").notna().all().all()
+
+
+def test_training_free_methods_leave_no_checkpoint(cells):
+    assert not (cells["FDA"] / "checkpoints").exists()
+    assert (cells["full"] / "checkpoints" / "last.ckpt").is_file()
