@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from benchmarks.baselines import BASELINES
 from benchmarks.features import FeatureKeeper, write_features
 from benchmarks.plan import merge
+from benchmarks.radiomics import Settings
 from datamodules.errors import InputError
 from datamodules.readers import safe_name, write_image, write_text_atomically
 from datamodules.ultrasound import UltrasoundDataModule
@@ -91,7 +92,7 @@ def _run(folder: Path, config: dict[str, Any], progress: Progress) -> None:
         column: merge(_runnable(config | {"data": tested}, folder), extra)
         for column, tested in config.get("tests", {}).items()
     }
-    _test(cli, model, folder, tests, config.get("radiomics", False))
+    _test(cli, model, folder, tests, config.get("radiomics"))
     timings |= {"total_s": time.perf_counter() - started}
     for row, picture in zip(evaluation.rows, evaluation.panels, strict=False):
         write_image(folder / "samples" / f"{safe_name(row['id'])}.png", picture / 127.5 - 1, data.task.source)
@@ -165,7 +166,7 @@ def _new_logs(folder: Path) -> str:
 
 
 def _test(
-    cli: SonozooCLI, model: Method, folder: Path, tests: dict[str, dict[str, Any]], radiomics: bool = False
+    cli: SonozooCLI, model: Method, folder: Path, tests: dict[str, dict[str, Any]], radiomics: dict[str, Any] | None
 ) -> None:
     """Write ``scores.csv``: of the test set, or of the test set of each column, one below the other; and, if asked for,
     the radiomics features of the columns' images."""
@@ -177,15 +178,15 @@ def _test(
     for column, config in tests.items():
         own, keeper = SonozooCLI(args=config, run=False), FeatureKeeper()
         _evaluation(own, folder)
-        own.trainer.callbacks += [keeper] if radiomics else []
+        own.trainer.callbacks += [keeper] if radiomics is not None else []
         own.trainer.test(model, own.datamodule, verbose=False)
         parts.append(pd.read_csv(folder / "scores_test.csv").assign(column=column))
-        if radiomics:
+        if radiomics is not None:
             parts[-1]["Dice"] = parts[-1]["id"].map(keeper.dice())
-            features.append(keeper.features(own.datamodule).assign(column=column))
+            features.append(keeper.features(own.datamodule, Settings(**radiomics)).assign(column=column))
     (folder / "scores_test.csv").unlink()
     write_text_atomically(folder / "scores.csv", pd.concat(parts).to_csv(index=False))
-    if radiomics:
+    if radiomics is not None:
         write_features(folder, features)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytorch_lightning as pl
 from torch import Tensor
 
-from benchmarks.radiomics import Region, extract
+from benchmarks.radiomics import Region, Settings, extract
 from benchmarks.regions import lesion_dice, parts
 from datamodules.batch import Batch
 from datamodules.readers import write_atomically
@@ -40,7 +40,7 @@ class FeatureKeeper(pl.Callback):
         """Overlap of the lesion before and after translation, by id."""
         return {image["id"]: lesion_dice(image["source"], image["made"], image["lesion"]) for image in self.images}
 
-    def features(self, data: UltrasoundDataModule) -> pd.DataFrame:
+    def features(self, data: UltrasoundDataModule, settings: Settings) -> pd.DataFrame:
         """A row a region and image: ``of`` is the source, what was ``made`` of it, or the target.
 
         Regions are the parts of the lesion's mask, and the whole image. Where pairs exist, the target is measured on
@@ -55,7 +55,7 @@ class FeatureKeeper(pl.Callback):
                 for name, mask in (own | {WHOLE: whole}).items():
                     regions.append(Region(f"{image['id']} {of} {name}", image[of], mask))
                     facts.append({"id": image["id"], "region": name, "of": of})
-        table = pd.concat([pd.DataFrame(facts), extract(regions, jobs=1).reset_index(drop=True)], axis=1)
+        table = pd.concat([pd.DataFrame(facts), extract(regions, settings, jobs=1).reset_index(drop=True)], axis=1)
         known = data.rows[[name for name in FACTS if name in data.rows]]
         return known.merge(table, on="id", how="right")
 

@@ -29,7 +29,7 @@ A suite:
       harmonization:                   # a table of translators may have them too
         sets: {...}
         columns: [patients>patients, patients>test object]
-        radiomics: true                # measure the features of the test images
+        radiomics: {sets: patients>patients, pairs: patients>test object}    # measure the features of these images
         rows:
           original: {config: harmonizer.yaml, baseline: identity}
 """
@@ -57,6 +57,7 @@ TABLE_KEYS = LAYERS | {
 }  # fmt: skip
 ROW_KEYS = LAYERS | {"config", "baseline", "paper_method", "translator", "columns"}
 SHARED_DATA = set(inspect.signature(UltrasoundDataModule.__init__).parameters) - {"self"}
+RADIOMICS = ("bin_width", "wavelet")  # of benchmarks.radiomics.Settings
 FOLDERS = ("BUSI", "USenhance")  # data modules whose folder is named when a suite is run
 BETWEEN = ">"  # in the name of a column: train > test
 
@@ -259,7 +260,7 @@ def _resolve(path: Path, key: str, row: dict[str, Any], table: dict[str, Any]) -
     if "baseline" in row:
         resolved["model"] = {"class_path": row["baseline"]}
     if table.get("radiomics"):
-        resolved["radiomics"] = True
+        resolved["radiomics"] = {key: value for key, value in table["radiomics"].items() if key in RADIOMICS}
     return resolved
 
 

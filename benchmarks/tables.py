@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.data_tables import data_table
+from benchmarks.harmonization_tables import harmonization_tables
 from benchmarks.notes import notes_of
 from benchmarks.plan import BETWEEN
 from benchmarks.printing import OVERALL, Table
@@ -27,6 +28,7 @@ def make_tables(out: Path) -> list[Table]:
     for key, settings in plan["tables"].items():
         summary = data_table(out, plan, key) if "summary" in settings else None
         tables += [table for table in (summary, _make_table(out, plan, key)) if table is not None]
+        tables += harmonization_tables(out, plan, key) if "radiomics" in settings else []
     return tables
 
 

@@ -3,9 +3,11 @@
 import pandas as pd
 import pytest
 import yaml
+from sklearn.metrics import roc_auc_score
 
 from benchmarks.__main__ import main
 from benchmarks.results import read_plan
+from benchmarks.tables import make_tables
 
 pytest.importorskip("radiomics", reason="the extra 'radiomics' is not installed")
 
@@ -16,11 +18,11 @@ SUITE = {
         "harmonization": {
             "title": "Four scanners to a fifth",
             "metrics": ["MI_source", "Dice"],
-            "data": {"patients": 12, "size": [64, 64], "batch_size": 4, "augmentation": None},
+            "data": {"patients": 40, "size": [64, 64], "batch_size": 4, "augmentation": None},
             "trainer": {"max_epochs": 1, "accelerator": "cpu", "limit_val_batches": 0},
             "sets": {"patients": {}, "object": {"task": "test_object"}},
             "columns": ["patients>patients", "patients>object"],
-            "radiomics": True,
+            "radiomics": {"sets": "patients>patients", "pairs": "patients>object", "wavelet": ""},
             "rows": {
                 "original": {"config": "harmonizer.yaml", "baseline": "identity"},
                 "FDA": {"config": "fda.yaml"},
@@ -68,6 +70,27 @@ def test_regions_are_the_lesions_and_the_whole_image(cells):
     assert counts.nunique() == 1, "source, made and target are measured on the same regions"
     assert counts.iloc[0] > 5, "grey-scale targets and cylinders"
     assert features.filter(regex="^(original|wavelet)").notna().all().all()
+
+
+def test_the_papers_tables_are_made_of_them(cells):
+    out = cells["full"].parent.parent
+    tables = {table.key: table for table in make_tables(out)}
+    radiomics = tables["harmonization_radiomics"]
+    wide = radiomics.wide()
+    assert list(wide.index) == ["original", "FDA", "full"]
+    assert wide.loc["original", "mean r"].endswith(")")
+    assert "102 features" in radiomics.notes[0]
+    by_feature = pd.read_csv(out / "tables" / "harmonization_correlations.csv", index_col="feature")
+    shown = float(wide.loc["original", "mean r"].split()[0])
+    assert by_feature["original"].mean() == pytest.approx(shown, abs=1e-3)
+    outcome = tables["harmonization_outcome"].wide()
+    assert list(outcome.index) == ["original", "FDA", "full", "ComBat on features"]
+    scores = pd.read_csv(out / "tables" / "harmonization_outcome_scores.csv")
+    own = scores[(scores["row"] == "full") & (scores["cohort"] == "validation")]
+    area = roc_auc_score(own["outcome"], own["probability"])
+    assert float(outcome.loc["full", "AUC, validation"].split()[0]) == pytest.approx(area, abs=1e-3)
+    assert "same split for every row" in tables["harmonization_outcome"].notes[0]
+    assert "Radiomics of: Four scanners to a fifth" in (out / "report.html").read_text()
 
 
 def test_training_free_methods_leave_no_checkpoint(cells):

@@ -1,0 +1,91 @@
+"""The harmonizer paper's analyses, from the features that a table's cells have measured. Pure functions of them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.cell import is_done
+from benchmarks.features import FACTS, FILE, WHOLE
+from benchmarks.harmony import ComBat, Correlation, correlation, frechet_distance
+from benchmarks.prediction import Cohort, RadiomicsModel, evaluate, fit
+from datamodules.splits import split_patients
+
+COMBAT = "ComBat on features"
+PARTS = (0.7, 0.3, 0.0)  # of the patients: to train and to validate the prediction of their outcome
+
+
+def load_features(out: Path, plan: dict[str, Any], key: str) -> pd.DataFrame:
+    """The features of a table's finished cells, with ``row``, ``fold`` and ``seed`` of each."""
+    tables = []
+    for cell in plan["cells"]:
+        folder = out / "cells" / cell["hash"]
+        if cell["table"] == key and is_done(folder) and (folder / FILE).is_file():
+            table = pd.read_csv(folder / FILE, dtype={"id": str, "patient": str, "device": str, "label": str})
+            facts = pd.DataFrame({name: cell[name] for name in ("row", "fold", "seed")}, index=table.index)
+            tables.append(pd.concat([facts, table], axis=1))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """The features alone."""
+    return table.filter(regex="^(original|wavelet)")
+
+
+def of(table: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Features of the sources, of what was ``made`` of them, or of the targets, by image and region."""
+    own = table[table["of"] == kind].set_index(["fold", "seed", "id", "region"]).sort_index()
+    return numbers(own)
+
+
+def correlations(features: pd.DataFrame) -> dict[str, Correlation]:
+    """Of each row: made with target, feature by feature, over the regions of paired images (Fig. 4b)."""
+    regions = features[features["region"] != WHOLE]
+    found = {}
+    for row, own in regions.groupby("row", sort=False):
+        made, target = of(own, "made"), of(own, "target")
+        shared = made.index.intersection(target.index)
+        if len(shared):
+            found[row] = correlation(made.loc[shared], target.loc[shared])
+    return found
+
+
+def distances(features: pd.DataFrame) -> dict[str, list[float]]:
+    """Of each row and run: Frechet distance of the made images' features to the target scanner's."""
+    whole = features[features["region"] == WHOLE]
+    return {
+        row: [frechet_distance(of(run, "made"), of(run, "target")) for _, run in own.groupby(["fold", "seed"])]
+        for row, own in whole.groupby("row", sort=False)
+    }
+
+
+def predictions(features: pd.DataFrame, original: str, seed: int = 0) -> dict[str, dict[str, Any]]:
+    """Of each row, and of ComBat on the ``original`` one's features: the model, and how it does on both cohorts.
+
+    The cohort is all patients with an outcome of the first run; their split is the same for every row.
+    """
+    lesions = features[(features["region"] == "part 0") & (features["of"] == "made")]
+    found = {}
+    for row, own in lesions.groupby("row", sort=False):
+        own = own[(own["fold"] == own["fold"].min()) & (own["seed"] == own["seed"].min())].reset_index(drop=True)
+        found[row] = predict(own, numbers(own), seed)
+        if row == original:
+            devices = own["device"].to_numpy()
+            mended = ComBat.fit(numbers(own), devices, own["device"].mode().iloc[0]).apply(numbers(own), devices)
+            found[COMBAT] = predict(own, mended, seed)
+    return found
+
+
+def predict(facts: pd.DataFrame, values: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """Fit on seven tenths of the patients, stratified by outcome; ``scores`` holds every patient's probability."""
+    outcome = facts["outcome"].to_numpy().astype(bool)
+    rows = facts[["patient"]].assign(label=np.where(outcome, "positive", "negative"))
+    train = (split_patients(rows, PARTS, seed=seed) == "train").to_numpy()
+    cohorts = {"training": train, "validation": ~train}
+    model: RadiomicsModel = fit(Cohort(values[train], outcome[train]), seed)
+    scores = facts[[name for name in FACTS if name in facts]].assign(
+        cohort=np.where(train, "training", "validation"), probability=model.probability(values)
+    )
+    results = {name: evaluate(model, Cohort(values[part], outcome[part])) for name, part in cohorts.items()}
+    return {"model": model, "results": results, "scores": scores}

@@ -1,0 +1,100 @@
+"""The harmonizer paper's tables and figures beyond the scores of single images."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.features import WHOLE
+from benchmarks.harmonization import COMBAT, correlations, distances, load_features, numbers, predictions
+from benchmarks.printing import OVERALL, Table
+from benchmarks.statistics import best
+from datamodules.readers import write_text_atomically
+
+HIGHER = {"mean r": True, "Frechet distance": False}
+SCORES = ("AUC", "accuracy", "specificity", "sensitivity")
+
+
+def harmonization_tables(out: Path, plan: dict[str, Any], key: str) -> list[Table]:
+    """Radiomics against the target scanner (Fig. 4b, Table 2) and prediction of the outcome (Table 3); also written:
+    ``tables/<key>_correlations.csv``, ``_outcome_scores.csv`` and ``_outcome_coefficients.csv``."""
+    features = load_features(out, plan, key)
+    if features.empty:
+        return []
+    settings = plan["tables"][key]
+    tables = [_radiomics(out, settings, key, features)]
+    if "outcome" in features:
+        tables.append(_outcome(out, settings, key, features))
+    return tables
+
+
+def _of_column(features: pd.DataFrame, settings: dict[str, Any], name: str) -> pd.DataFrame:
+    return features[features["column"] == settings["radiomics"][name]]
+
+
+def _radiomics(out: Path, settings: dict[str, Any], key: str, features: pd.DataFrame) -> Table:
+    pairs, sets = (_of_column(features, settings, name) for name in ("pairs", "sets"))
+    r, apart = correlations(pairs), distances(sets)
+    rows = [row for row in settings["rows"] if row in r or row in apart]
+    if r:
+        by_feature = pd.DataFrame({row: found.by_feature for row, found in r.items()})
+        write_text_atomically(out / "tables" / f"{key}_correlations.csv", by_feature.to_csv(index_label="feature"))
+    cells = []
+    for row in rows:
+        if row in r:
+            text = f"{r[row].mean:.3f} ({r[row].low:.3f} to {r[row].high:.3f})"
+            cells.append(_cell(row, "mean r", OVERALL, text, r[row].mean))
+        if row in apart:
+            cells.append(_cell(row, "Frechet distance", OVERALL, f"{np.mean(apart[row]):.1f}", np.mean(apart[row])))
+    for metric, higher in HIGHER.items():
+        winners = best({cell["row"]: cell["mean"] for cell in cells if cell["metric"] == metric}, higher)
+        for cell in cells:
+            cell["best"] |= cell["metric"] == metric and cell["row"] in winners
+    first = pairs[(pairs["region"] != WHOLE) & (pairs["of"] == "made") & (pairs["row"] == pairs["row"].iloc[0])]
+    notes = [
+        f"{numbers(features).shape[1]} features. mean r: Pearson correlation with the target scanner's image of the "
+        "same region, mean over features, 95 % interval of resampling them; "
+        f"{len(first)} regions of '{settings['radiomics']['pairs']}'.",
+        f"Frechet distance: of whole-image features to the target scanner's, '{settings['radiomics']['sets']}'.",
+    ]
+    return Table(f"{key}_radiomics", f"Radiomics of: {settings['title']}", pd.DataFrame(cells), notes)
+
+
+def _outcome(out: Path, settings: dict[str, Any], key: str, features: pd.DataFrame) -> Table:
+    found = predictions(_of_column(features, settings, "sets"), next(iter(settings["rows"])))
+    scores = pd.concat([own["scores"].assign(row=row) for row, own in found.items()])
+    write_text_atomically(out / "tables" / f"{key}_outcome_scores.csv", scores.to_csv(index=False))
+    weights = pd.concat([own["model"].coefficients.rename(row) for row, own in found.items()], axis=1)
+    text = weights.to_csv(index_label="feature")
+    write_text_atomically(out / "tables" / f"{key}_outcome_coefficients.csv", text)
+    cells = []
+    for row in (*(row for row in settings["rows"] if row in found), COMBAT):
+        model, results = found[row]["model"], found[row]["results"]
+        cells.append(_cell(row, "features", "selected", str(len(model.coefficients)), len(model.coefficients)))
+        for cohort, own in results.items():
+            for metric in SCORES:
+                interval = f" ({own['AUC_low']:.2f} to {own['AUC_high']:.2f})" if metric == "AUC" else ""
+                cells.append(_cell(row, metric, cohort, f"{own[metric]:.3f}{interval}", own[metric]))
+    for metric in SCORES:
+        of_metric = [cell for cell in cells if (cell["metric"], cell["group"]) == (metric, "validation")]
+        winners = best({cell["row"]: cell["mean"] for cell in of_metric}, True)
+        for cell in of_metric:
+            cell["best"] = cell["row"] in winners
+    counted = scores[scores["row"] == scores["row"].iloc[0]].groupby("cohort")["outcome"].agg(["size", "sum"])
+    parts = ", ".join(f"{name} {size} ({int(sick)} positive)" for name, size, sick in counted.itertuples())
+    dropped = {name for own in found.values() for name in own["model"].dropped}
+    notes = [
+        f"Patients: {parts}; the same split for every row. AUC with DeLong's 95 % interval; the other scores at the "
+        "training cohort's Youden threshold. Everything is chosen on the training cohort.",
+        f"Features that could not be used: {', '.join(sorted(dropped)) or 'none'}.",
+    ]
+    return Table(f"{key}_outcome", f"Prediction of the outcome from: {settings['title']}", pd.DataFrame(cells), notes)
+
+
+def _cell(row: str, metric: str, group: str, text: str, value: float) -> dict[str, Any]:
+    return {
+        "row": row, "label": row, "metric": metric, "group": group, "state": text, "mean": float(value),
+        "std_runs": np.nan, "std_images": np.nan, "runs": 0, "planned": 0, "paper": np.nan, "paper_spread": np.nan,
+        "best": False,
+    }  # fmt: skip
