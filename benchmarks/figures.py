@@ -10,6 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from benchmarks.cell import is_done
+from benchmarks.prediction import delong
 from benchmarks.results import load_scores, read_plan
 from benchmarks.statistics import RUN, over_runs, per_run
 from datamodules.readers import write_atomically, write_text_atomically
@@ -21,6 +22,8 @@ MARKS = {
 }
 CAPTIONS = {
     "box": "Scores of single test images; the dot is their mean.",
+    "heat": "Correlation of every feature with the target scanner's image, sorted by the first row's.",
+    "outcome": "ROC curves of the validation patients; AUC with DeLong's 95 % interval.",
     "curves": "Scores of the validation images during training, mean over runs.",
     "sweep": "Mean score of the test images at each point of the grid.",
     "confusion": "Test images of all runs, and the part of each true class.",
@@ -39,6 +42,9 @@ def write_figures(out: Path) -> None:
         scores = load_scores(out, plan, key)
         for kind in _kinds(settings, scores) if len(scores) else ():
             write_text_atomically(out / "figures" / f"{key}_{kind}.svg", FIGURES[kind](scores, settings))
+        if "radiomics" in settings and len(scores):
+            for kind, drawn in harmonization_figures(out, key).items():
+                write_text_atomically(out / "figures" / f"{key}_{kind}.svg", drawn)
         curves = load_curves(out, plan, key)
         if len(curves):
             write_text_atomically(out / "figures" / f"{key}_curves.svg", curves_plot(curves, settings))
@@ -122,6 +128,43 @@ def curves_plot(curves: pd.DataFrame, settings: dict[str, Any]) -> str:
             axis.plot(mean.index, mean, "o-", markersize=2, linewidth=1.2, label=row)
         axis.set(xlabel="epoch", ylabel=metric)
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper left", fontsize=7, frameon=False)
+    return _svg(figure)
+
+
+def harmonization_figures(out: Path, key: str) -> dict[str, str]:
+    """The heat map of correlations (Fig. 4b of the harmonizer paper) and the ROC curves (Fig. 6), from the tables."""
+    figures = {}
+    for kind, file, draw in (("heat", "correlations", heat_plot), ("outcome", "outcome_scores", outcome_plot)):
+        path = out / "tables" / f"{key}_{file}.csv"
+        if path.is_file():
+            figures[kind] = draw(pd.read_csv(path))
+    return figures
+
+
+def heat_plot(correlations: pd.DataFrame) -> str:
+    """A line a row, a column a feature, coloured by Pearson's r."""
+    values = correlations.set_index("feature").T
+    values = values[values.iloc[0].sort_values().index]
+    figure, axes = _panels(1, 1, 8.0, 1.0 + 0.35 * len(values))
+    drawn = axes[0][0].imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
+    axes[0][0].set_yticks(range(len(values)), values.index, fontsize=7)
+    axes[0][0].set_xlabel(f"{values.shape[1]} features")
+    figure.colorbar(drawn, ax=axes[0][0], label="r")
+    return _svg(figure)
+
+
+def outcome_plot(scores: pd.DataFrame) -> str:
+    """ROC curve of every row on the validation patients."""
+    from sklearn.metrics import roc_curve
+
+    figure, axes = _panels(1, 1, 4.2, 4.0)
+    for row, own in scores[scores["cohort"] == "validation"].groupby("row", sort=False):
+        false, true, _ = roc_curve(own["outcome"], own["probability"])
+        area, low, high = delong(own["outcome"].to_numpy(), own["probability"].to_numpy())
+        axes[0][0].plot(false, true, linewidth=1.2, label=f"{row} {area:.2f} ({low:.2f} to {high:.2f})")
+    axes[0][0].plot([0, 1], [0, 1], "--", color="0.7", linewidth=0.8)
+    axes[0][0].set(xlabel="false positive rate", ylabel="true positive rate")
+    axes[0][0].legend(fontsize=7, loc="lower right")
     return _svg(figure)
 
 

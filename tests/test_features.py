@@ -93,6 +93,14 @@ def test_the_papers_tables_are_made_of_them(cells):
     assert "Radiomics of: Four scanners to a fifth" in (out / "report.html").read_text()
 
 
+def test_the_papers_figures_are_drawn_of_the_tables(cells):
+    out = cells["full"].parent.parent
+    heat, roc = ((out / "figures" / f"harmonization_{kind}.svg").read_text() for kind in ("heat", "outcome"))
+    assert "102 features" in heat
+    assert "ComBat on features" in roc
+    assert "Correlation of every feature with the target scanner" in (out / "report.html").read_text()
+
+
 def test_training_free_methods_leave_no_checkpoint(cells):
     assert not (cells["FDA"] / "checkpoints").exists()
     assert (cells["full"] / "checkpoints" / "last.ckpt").is_file()
