@@ -157,11 +157,11 @@ def test_curves_of_an_interrupted_run_are_whole(tmp_path):
 def test_every_row_of_table_2_is_one_override():
     """In the shipped suite, the CycleGAN rows differ from the paper's own in one switch and the number of blocks."""
     rows = read_suite("paper").tables["enhancement"]["rows"]
-    named = {row: rows[row].get("model", {}) for row in rows if row.startswith("CycleGAN (") and "Zhu" not in row}
-    assert named["CycleGAN (no PL)"] == {"n_blocks": 9, "perceptual_on": "none"}
-    assert named["CycleGAN (PL on H, cycled H)"] == {"n_blocks": 9, "perceptual_on": "cycled"}
-    assert named["CycleGAN (PL on H, H')"] == {"n_blocks": 9}
-    assert named[OURS] == {}
+    models = {row: settings.get("model", {}) for row, settings in rows.items()}
+    assert models[OURS] == {"lambda_identity": 1.0}, "as printed"
+    assert models["CycleGAN (no PL)"] == models[OURS] | {"n_blocks": 9, "perceptual_on": "none"}
+    assert models["CycleGAN (PL on H, cycled H)"] == models[OURS] | {"n_blocks": 9, "perceptual_on": "cycled"}
+    assert models["CycleGAN (PL on H, H')"] == models[OURS] | {"n_blocks": 9}
 
 
 def test_tables_are_made_before_anything_has_run(tmp_path):
