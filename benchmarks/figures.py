@@ -127,7 +127,7 @@ def curves_plot(curves: pd.DataFrame, settings: dict[str, Any]) -> str:
             mean = curves[curves["row"] == row].groupby("epoch")[metric].mean()
             axis.plot(mean.index, mean, "o-", markersize=2, linewidth=1.2, label=row)
         axis.set(xlabel="epoch", ylabel=metric)
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper left", fontsize=7, frameon=False)
+    axes[0][-1].legend(fontsize=7, loc="lower right")
     return _svg(figure)
 
 
