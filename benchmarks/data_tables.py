@@ -17,17 +17,18 @@ ALL = "Overall"
 
 def data_table(out: Path, plan: dict[str, Any], key: str) -> Table | None:
     """Counted from the splits of the table's first finished cell; None if there is none yet."""
-    folders = [out / "cells" / cell["hash"] for cell in plan["cells"] if cell["table"] == key]
-    folder = next((folder for folder in folders if is_done(folder)), None)
-    if folder is None:
+    own = (cell for cell in plan["cells"] if cell["table"] == key and is_done(out / "cells" / cell["hash"]))
+    cell = next(own, None)
+    if cell is None:
         return None
+    folder = out / "cells" / cell["hash"]
     splits = pd.read_csv(folder / "splits.csv", dtype=str, keep_default_na=False)
     groups = splits["organ"].map(lambda organ: ORGANS[organ].group if organ in ORGANS else organ.capitalize() or ALL)
     data = json.loads((folder / "done.json").read_text())["data"]
     scanned = splits.assign(group=groups).groupby("group")["device"].unique()
     paper = plan["tables"][key]["summary"]
     notes = [
-        f"{data['data']}: task {data['task']}; of fold {plan['cells'][0]['fold']}.",
+        f"{data['data']}: task {data['task']}; of fold {cell['fold']}.",
         "Scanners of the sources: "
         + "; ".join(f"{group} {', '.join(names)}" for group, names in scanned.items())
         + ".",

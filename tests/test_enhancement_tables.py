@@ -21,6 +21,7 @@ SETTINGS = {
     "reference": {"paper": "usenhance_leaderboard", "table": "final"},
     "summary": {"paper": "cyclegan_perceptual", "table": 1},
     "trainer": {"max_epochs": 2, "accelerator": "cpu"},
+    "folds": [1],
     "rows": {
         OURS: {
             "config": "cyclegan_perceptual.yaml",
@@ -110,6 +111,7 @@ def test_the_images_are_counted_as_in_the_papers_first_table(results):
     assert [wide.loc["Overall", f"pairs, {split}"] for split in ("train", "val", "test", "total")] == [*"624", "12"]
     assert wide.loc["Breast", "patients, train, paper"] == "23"
     assert wide.loc["Overall", "pairs, total, paper"] == "1500"
+    assert table(results[0], "enhancement_data").notes[0].endswith("task enhancement; of fold 1.")
     wide = table(results[0], "usenhance_data").wide()
     assert list(wide["pairs, total"]) == ["10", "10", "20"]
 

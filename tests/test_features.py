@@ -9,8 +9,6 @@ from benchmarks.__main__ import main
 from benchmarks.results import read_plan
 from benchmarks.tables import make_tables
 
-pytest.importorskip("radiomics", reason="the extra 'radiomics' is not installed")
-
 TINY = {"depth": 3, "width": 4}
 SUITE = {
     "title": "Tiny",

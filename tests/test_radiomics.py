@@ -7,8 +7,6 @@ from benchmarks import radiomics
 from benchmarks.radiomics import Region, Settings, extract, features
 from datamodules import InputError
 
-pytest.importorskip("radiomics", reason="the extra 'radiomics' is not installed")
-
 # The digital phantom of the IBSI (Zwanenburg et al., Radiology 295:328, 2020), slice by slice; 0 is outside the region.
 PHANTOM = np.array(
     [
