@@ -85,8 +85,7 @@ def _run(folder: Path, config: dict[str, Any], progress: Progress) -> None:
     started = time.perf_counter()
     extra = _surroundings(folder)
     cli = SonozooCLI(args=merge(_runnable(config, folder), extra), run=False)
-    evaluation, data = _evaluation(cli, folder), cli.datamodule
-    model = _model(cli, config)
+    data, model = cli.datamodule, _model(cli, config)
     timings = _train(cli, model, folder, progress)
     tests = {
         column: merge(_runnable(config | {"data": tested}, folder), extra)
@@ -94,8 +93,6 @@ def _run(folder: Path, config: dict[str, Any], progress: Progress) -> None:
     }
     _test(cli, model, folder, tests, config.get("radiomics"))
     timings |= {"total_s": time.perf_counter() - started}
-    for row, picture in zip(evaluation.rows, evaluation.panels, strict=False):
-        write_image(folder / "samples" / f"{safe_name(row['id'])}.png", picture / 127.5 - 1, data.task.source)
     write_text_atomically(folder / "splits.csv", data.splits().to_csv(index=False))
     write_text_atomically(folder / "timings.json", json.dumps(timings, indent=1))
     write_text_atomically(folder / "environment.json", json.dumps(environment(), indent=1))
@@ -171,23 +168,40 @@ def _test(
     """Write ``scores.csv``: of the test set, or of the test set of each column, one below the other; and, if asked for,
     the radiomics features of the columns' images."""
     if not tests:
-        cli.trainer.test(model, cli.datamodule, verbose=False)
-        (folder / "scores_test.csv").replace(folder / "scores.csv")
+        scores = _scores(cli, model, folder, samples_of(folder))
+        write_text_atomically(folder / "scores.csv", scores.to_csv(index=False))
         return
     parts, features = [], []
     for column, config in tests.items():
         own, keeper = SonozooCLI(args=config, run=False), FeatureKeeper()
-        _evaluation(own, folder)
         own.trainer.callbacks += [keeper] if radiomics is not None else []
-        own.trainer.test(model, own.datamodule, verbose=False)
-        parts.append(pd.read_csv(folder / "scores_test.csv").assign(column=column))
+        parts.append(_scores(own, model, folder, samples_of(folder, column)).assign(column=column))
         if radiomics is not None:
             parts[-1]["Dice"] = parts[-1]["id"].map(keeper.dice())
             features.append(keeper.features(own.datamodule, Settings(**radiomics)).assign(column=column))
-    (folder / "scores_test.csv").unlink()
     write_text_atomically(folder / "scores.csv", pd.concat(parts).to_csv(index=False))
     if radiomics is not None:
         write_features(folder, features)
+
+
+def _scores(cli: SonozooCLI, model: Method, folder: Path, samples: Path) -> pd.DataFrame:
+    """Test the model; the scores of every image, FID, which is of the whole set, beside each; write sample pictures."""
+    evaluation = _evaluation(cli, folder)
+    cli.trainer.test(model, cli.datamodule, verbose=False)
+    for row, picture in zip(evaluation.rows, evaluation.panels, strict=False):
+        write_image(samples / f"{safe_name(row['id'])}.png", picture / 127.5 - 1, cli.datamodule.task.source)
+    of_images, of_set = folder / "scores_test.csv", folder / "scores_test_set.csv"
+    scores = pd.read_csv(of_images)
+    if of_set.is_file():
+        scores["FID"] = pd.read_csv(of_set)["FID"].iloc[0]
+        of_set.unlink()
+    of_images.unlink()
+    return scores
+
+
+def samples_of(folder: Path, column: str = "") -> Path:
+    """Where a cell's sample pictures lie: of its test set, or of a column of its table."""
+    return folder / "samples" / (safe_name(column) if column else "")
 
 
 def _evaluation(cli: SonozooCLI, folder: Path) -> Evaluation:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmarks.cell import is_done
 from benchmarks.printing import Table
-from benchmarks.published import PAPER_NAMES, read_published
+from benchmarks.published import PAPER_NAMES, beside, read_published
 from datamodules.usenhance import ORGANS
 
 SPLITS = ("train", "val", "test", "total")
@@ -50,5 +50,5 @@ def _cells(splits: pd.DataFrame, published: pd.DataFrame):
                 yield {
                     "row": group, "label": group, "metric": metric, "group": split, "state": "",
                     "mean": own[column].nunique(), "std_runs": float("nan"), "runs": 1, "planned": 1, "best": False,
-                    "paper": printed["value"].iloc[0] if len(printed) else float("nan"), "paper_spread": float("nan"),
+                    **beside(printed),
                 }  # fmt: skip

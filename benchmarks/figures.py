@@ -2,6 +2,7 @@
 
 import io
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from benchmarks.cell import is_done
+from benchmarks.cell import is_done, samples_of
 from benchmarks.prediction import delong
 from benchmarks.results import load_scores, read_plan
 from benchmarks.statistics import RUN, over_runs, per_run
@@ -250,13 +251,18 @@ def _svg(figure) -> str:
 
 
 def make_gallery(out: Path, plan: dict[str, Any], key: str) -> tuple[np.ndarray, list[str]] | None:
-    """The first test images of the first run: source, target, then each row's translation; and the columns' names."""
+    """The first test images of the first run, as many of every column of the table: source, target, then each row's
+    translation; and the names of what stands side by side."""
     columns: dict[str, list[np.ndarray]] = {}
+    tested = plan["tables"][key].get("columns", [""])
     for cell in plan["cells"]:
         folder = out / "cells" / cell["hash"]
         if cell["table"] != key or not is_done(folder) or cell["row"] in columns:
             continue
-        panels = [np.asarray(Image.open(path)) for path in sorted((folder / "samples").glob("*.png"))[:GALLERY_ROWS]]
+        found = [
+            sorted(samples_of(folder, column).glob("*.png"))[: -(-GALLERY_ROWS // len(tested))] for column in tested
+        ]
+        panels = [np.asarray(Image.open(path)) for path in chain.from_iterable(found)]
         if not panels:
             continue
         width = panels[0].shape[1] // 4

@@ -8,12 +8,21 @@ import pandas as pd
 
 from benchmarks.features import WHOLE
 from benchmarks.harmonization import COMBAT, correlations, distances, load_features, numbers, predictions
+from benchmarks.harmony import Correlation
 from benchmarks.printing import OVERALL, Table
+from benchmarks.published import PAPER_NAMES, beside, read_published
 from benchmarks.statistics import best
+from datamodules.errors import InputError
 from datamodules.readers import write_text_atomically
 
 HIGHER = {"mean r": True, "Frechet distance": False}
 SCORES = ("AUC", "accuracy", "specificity", "sensitivity")
+CORRELATION, SELECTION, PREDICTION = "Fig 4b", "text", "3 / Fig 6"  # where the harmonizer paper prints them
+PRINTED = {
+    "mean r": (CORRELATION, "mean Pearson r of radiomics features with target", OVERALL),
+    "features, selected": (SELECTION, "selected features of 451", OVERALL),
+    "AUC, validation": (PREDICTION, "AUC", "validation"),
+}
 
 
 def harmonization_tables(out: Path, plan: dict[str, Any], key: str) -> list[Table]:
@@ -25,7 +34,10 @@ def harmonization_tables(out: Path, plan: dict[str, Any], key: str) -> list[Tabl
     settings = plan["tables"][key]
     tables = [_radiomics(out, settings, key, features)]
     if "outcome" in features:
-        tables.append(_outcome(out, settings, key, features))
+        try:
+            tables.append(_outcome(out, settings, key, features))
+        except InputError as error:  # too few patients, one outcome only: the other tables do not depend on it
+            tables[0].notes.append(f"No prediction of the outcome: {error}.")
     return tables
 
 
@@ -44,9 +56,10 @@ def _radiomics(out: Path, settings: dict[str, Any], key: str, features: pd.DataF
     for row in rows:
         if row in r:
             text = f"{r[row].mean:.3f} ({r[row].low:.3f} to {r[row].high:.3f})"
-            cells.append(_cell(row, "mean r", OVERALL, text, r[row].mean))
+            cells.append(_cell(settings, row, "mean r", OVERALL, text, r[row].mean))
         if row in apart:
-            cells.append(_cell(row, "Frechet distance", OVERALL, f"{np.mean(apart[row]):.1f}", np.mean(apart[row])))
+            mean = np.mean(apart[row])
+            cells.append(_cell(settings, row, "Frechet distance", OVERALL, f"{mean:.1f}", mean))
     for metric, higher in HIGHER.items():
         winners = best({cell["row"]: cell["mean"] for cell in cells if cell["metric"] == metric}, higher)
         for cell in cells:
@@ -55,10 +68,17 @@ def _radiomics(out: Path, settings: dict[str, Any], key: str, features: pd.DataF
     notes = [
         f"{numbers(features).shape[1]} features. mean r: Pearson correlation with the target scanner's image of the "
         "same region, mean over features, 95 % interval of resampling them; "
-        f"{len(first)} regions of '{settings['radiomics']['pairs']}'.",
+        f"{len(first)} regions of '{settings['radiomics']['pairs']}'. Without one, being constant: {_undefined(r)}.",
         f"Frechet distance: of whole-image features to the target scanner's, '{settings['radiomics']['sets']}'.",
+        *_printed_in(settings, CORRELATION),
     ]
     return Table(f"{key}_radiomics", f"Radiomics of: {settings['title']}", pd.DataFrame(cells), notes)
+
+
+def _undefined(r: dict[str, Correlation]) -> str:
+    """The features that have no correlation in some row."""
+    rows = {row: found.by_feature.index[found.by_feature.isna()] for row, found in r.items()}
+    return "; ".join(f"{row}: {', '.join(names)}" for row, names in rows.items() if len(names)) or "none"
 
 
 def _outcome(out: Path, settings: dict[str, Any], key: str, features: pd.DataFrame) -> Table:
@@ -71,11 +91,12 @@ def _outcome(out: Path, settings: dict[str, Any], key: str, features: pd.DataFra
     cells = []
     for row in (*(row for row in settings["rows"] if row in found), COMBAT):
         model, results = found[row]["model"], found[row]["results"]
-        cells.append(_cell(row, "features", "selected", str(len(model.coefficients)), len(model.coefficients)))
+        count = len(model.coefficients)
+        cells.append(_cell(settings, row, "features", "selected", str(count), count))
         for cohort, own in results.items():
             for metric in SCORES:
                 interval = f" ({own['AUC_low']:.2f} to {own['AUC_high']:.2f})" if metric == "AUC" else ""
-                cells.append(_cell(row, metric, cohort, f"{own[metric]:.3f}{interval}", own[metric]))
+                cells.append(_cell(settings, row, metric, cohort, f"{own[metric]:.3f}{interval}", own[metric]))
     for metric in SCORES:
         of_metric = [cell for cell in cells if (cell["metric"], cell["group"]) == (metric, "validation")]
         winners = best({cell["row"]: cell["mean"] for cell in of_metric}, True)
@@ -88,13 +109,28 @@ def _outcome(out: Path, settings: dict[str, Any], key: str, features: pd.DataFra
         f"Patients: {parts}; the same split for every row. AUC with DeLong's 95 % interval; the other scores at the "
         "training cohort's Youden threshold. Everything is chosen on the training cohort.",
         f"Features that could not be used: {', '.join(sorted(dropped)) or 'none'}.",
+        *_printed_in(settings, "text and table 3"),
     ]
     return Table(f"{key}_outcome", f"Prediction of the outcome from: {settings['title']}", pd.DataFrame(cells), notes)
 
 
-def _cell(row: str, metric: str, group: str, text: str, value: float) -> dict[str, Any]:
+def _cell(settings: dict[str, Any], row: str, metric: str, group: str, text: str, value: float) -> dict[str, Any]:
     return {
         "row": row, "label": row, "metric": metric, "group": group, "state": text, "mean": float(value),
-        "std_runs": np.nan, "std_images": np.nan, "runs": 0, "planned": 0, "paper": np.nan, "paper_spread": np.nan,
-        "best": False,
-    }  # fmt: skip
+        "std_runs": np.nan, "std_images": np.nan, "runs": 0, "planned": 0, "best": False,
+    } | _beside(settings, row, metric if group == OVERALL else f"{metric}, {group}")  # fmt: skip
+
+
+def _beside(settings: dict[str, Any], row: str, head: str) -> dict[str, Any]:
+    """The paper's number of that row and column, where the table is one of that paper."""
+    table, metric, group = PRINTED.get(head, ("", "", ""))
+    published = read_published({"paper": settings["paper"]["paper"], "table": table} if "paper" in settings else None)
+    method = settings["rows"].get(row)
+    methods = published["method"].replace("original images", "original")
+    return beside(published[(methods == method) & (published["metric"] == metric) & (published["group"] == group)])
+
+
+def _printed_in(settings: dict[str, Any], place: str) -> list[str]:
+    if "paper" not in settings:
+        return []
+    return [f"'paper': as printed in the {PAPER_NAMES[settings['paper']['paper']]} paper, {place}: other data."]

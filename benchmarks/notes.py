@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.cell import failure, is_done
 from benchmarks.published import PAPER_NAMES, REFERENCE_NAMES
+from zoo.metrics.classification import CLASSIFICATION
 
 
 def notes_of(out: Path, plan: dict[str, Any], key: str) -> list[str]:
@@ -24,7 +25,8 @@ def notes_of(out: Path, plan: dict[str, Any], key: str) -> list[str]:
     paper = settings.get("paper")
     if paper:
         name, dataset = PAPER_NAMES.get(paper["paper"], paper["paper"]), paper.get("dataset", "its own data")
-        place = "text" if paper["table"] == "text" else f"table {paper['table']}"
+        places = {column: _place(table) for column, table in paper.get("columns", {}).items()}
+        place = "; ".join(f"{column}: {place}" for column, place in places.items()) or _place(paper["table"])
         notes.append(f"'paper': as printed in the {name} paper, {place}, measured on {dataset}: other data.")
     if settings.get("reference"):
         name = settings["reference"]["paper"]
@@ -35,6 +37,12 @@ def notes_of(out: Path, plan: dict[str, Any], key: str) -> list[str]:
             trained = f" on {cell['train']}" if cell["train"] else ""
             notes.append(f"FAILED: {cell['row']}{trained}, fold {cell['fold']}, seed {cell['seed']}: {reason}")
     return notes
+
+
+def _place(table: str | int) -> str:
+    """As a reader finds it in the paper."""
+    text = str(table)
+    return f"table {text}" if text[0].isdigit() or text in ("I", "II", "III", "IV") else text
 
 
 def _data_notes(out: Path, settings: dict[str, Any], cells: list[dict[str, Any]]):
@@ -53,6 +61,6 @@ def _data_notes(out: Path, settings: dict[str, Any], cells: list[dict[str, Any]]
             unit = "levels from 0 to 255" if data["unit"] in ("grey level", "RGB") else data["unit"]
             notes.append(f"{', '.join(errors)} in {unit}.")
         absent = [n for n, w in (("LPIPS", data["lpips_weights"]), ("FID", data["fid_weights"])) if not w]
-        if absent and not train:
+        if absent and not set(settings["metrics"]) & set(CLASSIFICATION):
             notes.append(f"No {' and '.join(absent)}: no pretrained weights were named.")
         yield from notes

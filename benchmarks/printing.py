@@ -15,6 +15,8 @@ TESTS_NOTE = (
 DIGITS = {
     "patients": 0,
     "pairs": 0,
+    "features": 0,
+    "Frechet distance": 1,
     "accuracy": 3,
     "F1": 3,
     "AUC": 3,
@@ -54,6 +56,7 @@ class Table:
             if pd.notna(cell.paper):
                 paper = f"{cell.paper:.{_digits(cell.metric)}f}"
                 paper += f" ± {cell.paper_spread:.{_digits(cell.metric)}f}" if pd.notna(cell.paper_spread) else ""
+                paper += f" ({cell.paper_interval})" if cell.paper_interval else ""
                 columns.setdefault(f"{head}, paper", {})[cell.label] = paper
         order = [head + tail for head in columns if not head.endswith(", paper") for tail in ("", ", paper")]
         wide = pd.DataFrame(columns, index=list(dict.fromkeys(self.cells["label"]))).fillna("")

@@ -26,8 +26,6 @@ def load_scores(out: Path, plan: dict[str, Any], key: str) -> pd.DataFrame:
         folder = out / "cells" / cell["hash"]
         if cell["table"] == key and is_done(folder):
             scores = pd.read_csv(folder / "scores.csv")
-            if (folder / "scores_test_set.csv").is_file():  # FID is one number a run
-                scores["FID"] = pd.read_csv(folder / "scores_test_set.csv")["FID"].iloc[0]
             parts.append(scores.assign(row=cell["row"], fold=cell["fold"], seed=cell["seed"], cell=cell["hash"]))
     columns = ["row", "fold", "seed", "cell"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

@@ -12,13 +12,14 @@ from benchmarks.harmonization_tables import harmonization_tables
 from benchmarks.notes import notes_of
 from benchmarks.plan import BETWEEN
 from benchmarks.printing import OVERALL, Table
-from benchmarks.published import printed, read_published
+from benchmarks.published import beside, printed, read_published
 from benchmarks.results import load_scores, read_plan, remark, state
 from benchmarks.statistics import best, compare, over_runs
 from datamodules.readers import write_text_atomically
 from zoo.metrics import make_metrics
 from zoo.metrics.classification import CLASSIFICATION
 
+WITH_SOURCE = ("MI_source", "Dice")  # likeness to the source, in which nothing beats the source itself
 LABELS = {"benign": 0, "malignant": 1, "normal": 2}
 
 
@@ -93,10 +94,9 @@ def _cells(out: Path, plan, key: str, scores: pd.DataFrame, published: pd.DataFr
         line["planned"] = planned
         if not line["runs"] and not line["state"]:
             line["state"] = "-"
-        paper = printed(published, paper_method, metric, group)
-        line["paper"], line["paper_spread"] = paper[["value", "spread"]].iloc[0] if len(paper) else (np.nan, np.nan)
-        lines.append(line)
-    winners = best({line["row"]: line["mean"] for line in lines if line["runs"] == planned}, _direction(metric))
+        lines.append(line | beside(printed(published, paper_method, metric, group)))
+    complete = {line["row"]: line["mean"] for line in lines if line["runs"] == planned}
+    winners = set() if metric in WITH_SOURCE else best(complete, _direction(metric))
     lines = [line | {"best": line["row"] in winners} for line in lines]
     return lines + _printed_by_others(settings.get("reference"), metric, group)
 
@@ -108,7 +108,7 @@ def _printed_by_others(reference: dict[str, Any] | None, metric: str, group: str
     nothing = {"state": "", "mean": np.nan, "std_runs": np.nan, "std_images": np.nan, "runs": 0, "planned": 0}
     return [
         {"row": line.method, "label": line.method, "metric": metric, "group": group} | nothing
-        | {"paper": line.value, "paper_spread": line.spread, "best": False}
+        | {"paper": line.value, "paper_spread": line.spread, "paper_interval": line.interval, "best": False}
         for line in lines.itertuples()
     ]  # fmt: skip
 
@@ -116,7 +116,7 @@ def _printed_by_others(reference: dict[str, Any] | None, metric: str, group: str
 def _direction(metric: str) -> bool | None:
     if metric in ("LPIPS", "FID"):
         return False
-    return True if metric in (*CLASSIFICATION, "Dice") else make_metrics((metric,), 1.0)[metric].higher_is_better
+    return True if metric in CLASSIFICATION else make_metrics((metric,), 1.0)[metric].higher_is_better
 
 
 def _tests(settings: dict[str, Any], scores: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:

@@ -60,7 +60,8 @@ UNPAIRED_METRICS = ("MI_source",)
 class Task:
     """What is translated into what: both signals, whether pairs are registered, and which metrics make sense.
 
-    ``data`` says in a few words what the numbers are measured on; it stands under every table.
+    ``data`` says in a few words what the numbers are measured on; it stands under every table. ``test_metrics`` are
+    those of a test set that has pairs though the others have none; by default those of ``metrics``.
     """
 
     name: str
@@ -69,3 +70,4 @@ class Task:
     paired: bool = True
     data: str = ""
     metrics: tuple[str, ...] = field(default=PAIRED_METRICS)
+    test_metrics: tuple[str, ...] | None = None

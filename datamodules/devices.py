@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datamodules.batch import GREY, UNPAIRED_METRICS, Signal, Task
+from datamodules.batch import GREY, PAIRED_METRICS, UNPAIRED_METRICS, Signal, Task
 from datamodules.cache import ImageCache
 from datamodules.errors import InputError
-from datamodules.folder import FileDataModule, files_by_name
+from datamodules.folder import FileDataModule, PairedFolderDataModule, files_by_name
 from datamodules.manifest import Manifest, make_manifest, read_manifest
 from datamodules.ultrasound import UltrasoundDataset
 
@@ -21,7 +21,7 @@ class DeviceFolders(FileDataModule):
 
     Masks of lesions may stand in a device's folder ``lesion``, by the images' names. Training draws both sides
     independently; in validation and test the targets, which belong to no source, are taken in turn, for metrics of
-    whole sets. To score on pairs, test on a folder of pairs (``configs/data/folder.yaml``).
+    whole sets. With ``pairs``, these are what is tested instead, and the test part of ``root`` is held out, unused.
 
     Args:
         root: the folder of folders, or a manifest CSV (``target`` is not used).
@@ -30,6 +30,8 @@ class DeviceFolders(FileDataModule):
         patient_separator: the patient is the part of a file's name before it; by default every image is a patient of
             its own. One patient on several devices must have one name.
         signal: channels and range of both sides.
+        pairs: images of one object by a source and by the target device, to test on: a folder or manifest as
+            :class:`datamodules.folder.PairedFolderDataModule` takes it.
 
     The other arguments are those of :class:`datamodules.folder.FileDataModule`.
     """
@@ -43,13 +45,25 @@ class DeviceFolders(FileDataModule):
         source_devices: list[str] | None = None,
         patient_separator: str | None = None,
         signal: Signal = GREY,
+        pairs: Path | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(source=signal, target=signal, **kwargs)
         self.root, self.target_device, self.source_devices = Path(root), target_device, source_devices
         self.patient_separator = patient_separator
         name = self.root.stem
-        self.task = Task(name, signal, signal, paired=False, data=name, metrics=UNPAIRED_METRICS)
+        self.tested = None
+        if pairs is not None:
+            self.tested = PairedFolderDataModule(pairs, patient_separator, source=signal, target=signal, **kwargs)
+        self.task = Task(
+            name,
+            signal,
+            signal,
+            paired=False,
+            data=name,
+            metrics=UNPAIRED_METRICS,
+            test_metrics=(*PAIRED_METRICS, *UNPAIRED_METRICS) if self.tested else None,
+        )
 
     def manifest(self) -> Manifest:
         rows, root, name = self._rows()
@@ -96,11 +110,17 @@ class DeviceFolders(FileDataModule):
         return True
 
     def load(self) -> tuple[pd.DataFrame, ImageCache]:
+        if self.tested is not None and not len(self.tested.dataset("all")):
+            raise InputError(f"{self.tested.root}: holds no pairs to test on; add some or leave out 'pairs'")
+        if self.tested is not None and not self.tested.has_targets:
+            raise InputError(f"{self.tested.root}: holds no targets; a pair needs a target/ beside its source/")
         rows, images = super().load()
         return rows.assign(role=np.where(rows["device"] == self.target_device, "target", "source")), images
 
     def dataset(self, split: str) -> UltrasoundDataset:
         self._load()
+        if split == "test" and self.tested is not None:
+            return self.tested.dataset("all")
         if split != "all":
             self._split()
         rows = self.rows if split == "all" else self.rows[self.rows["split"] == split]
@@ -113,3 +133,10 @@ class DeviceFolders(FileDataModule):
         shuffle = split == "train"
         pool = targets["index"].to_numpy()
         return UltrasoundDataset(self.cache, sources, self._augment(split), pool, shuffle, target_array="source")
+
+    def splits(self) -> pd.DataFrame:
+        own = super().splits()
+        if self.tested is None:
+            return own
+        pairs = self.tested.dataset("all").rows[own.columns.drop("split")].assign(split="test")
+        return pd.concat([own.replace({"split": {"test": "held out"}}), pairs], ignore_index=True)

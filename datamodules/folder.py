@@ -68,7 +68,7 @@ class FileDataModule(UltrasoundDataModule):
                 f"{self.name}: {len(coloured)} of {len(images)} pairs have coloured pictures ('{first}'{more}), which "
                 "were made grey; crop screenshots to their B-mode"
             )
-        return manifest.rows.copy(), images
+        return manifest.rows.reset_index(drop=True), images
 
     def input_shapes(self) -> dict[str, tuple[int, int]]:
         """Rows and columns of every source's file (of a DICOM file: of its B-mode region), by id.

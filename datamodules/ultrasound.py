@@ -153,7 +153,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
 
     @abstractmethod
     def load(self) -> tuple[pd.DataFrame, ImageCache]:
-        """The manifest's rows and their images, in the same order.
+        """The manifest's rows and their images; a row's index is its image's place among them.
 
         Raises:
             InputError: with every fault of the data.
@@ -175,7 +175,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
             raise InputError(f"{self.task.name}: this data has no targets; use it with 'predict', or add them")
         self._split()
         for needed_by, split in (("fit", "train"), ("test", "test")):
-            if stage == needed_by and not (self.rows["split"] == split).any():
+            if stage == needed_by and not len(self.dataset(split)):
                 raise InputError(f"split '{split}' is empty; give it a fraction or mark rows of the manifest with it")
 
     def _load(self) -> None:
@@ -183,7 +183,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
             rows, self.images = self.load()
             self.cache = self.images
             self._check_labels(rows)
-            self.rows = rows.reset_index(drop=True).rename_axis("index").reset_index()
+            self.rows = rows.rename_axis("index").reset_index()
 
     def _method(self) -> pl.LightningModule | None:
         return self.trainer.lightning_module if self.trainer is not None else None

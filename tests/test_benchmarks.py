@@ -135,9 +135,8 @@ def test_a_row_with_a_missing_run_says_so_and_is_never_the_best(results, tmp_pat
     for row in ("identity", "mean", "U-Net"):  # U-Net would be the best by far, on one fold
         scores = pd.read_csv(found[row, 0] / "scores.csv")
         scores["MAE"] = 0.001 if row == "U-Net" else scores["MAE"]
-        scores.to_csv(found[row, 0] / "scores.csv", index=False)
+        scores.assign(FID=12.5).to_csv(found[row, 0] / "scores.csv", index=False)
     (found["U-Net", 1] / "done.json").unlink()
-    (found["identity", 0] / "scores_test_set.csv").write_text("FID,images\n12.5,3\n")
     plan = json.loads((out / "plan.json").read_text())
     plan["tables"]["elasticity"]["metrics"] = ["MAE", "FID"]
     (out / "plan.json").write_text(json.dumps(plan))

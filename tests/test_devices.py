@@ -139,3 +139,47 @@ def test_the_harmonizer_trains_and_predicts_on_devices(folder, tmp_path):
     assert main(["predict", *arguments[1:], f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}"]) == 0
     written = pd.read_csv(tmp_path / "out" / "lightning_logs" / "version_1" / "predictions" / "predictions.csv")
     assert len(written) == 33
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    for n in range(3):
+        for side, level in (("source", 30), ("target", 210)):
+            path = tmp_path / "phantom" / side / f"view{n}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((40, 40), level + n, np.uint8)).save(path)
+    return tmp_path / "phantom"
+
+
+def test_pairs_take_the_place_of_the_test_part(folder, pairs):
+    data = module(folder, pairs=pairs)
+    data.prepare_data()
+    (batch,) = data.test_dataloader()
+    assert batch["id"] == ["view0", "view1", "view2"]
+    assert [grey(image) for image in batch["source"]] == [30, 31, 32]
+    assert [grey(image) for image in batch["target"]] == [210, 211, 212]
+    splits = data.splits()
+    assert list(splits["id"][splits["split"] == "test"]) == batch["id"]
+    assert (splits["split"] == "held out").any()
+    assert len(splits) == sum(COUNTS.values()) + 3
+    assert data.task.metrics == ("MI_source",)
+    assert {"SSIM", "PSNR", "MI_source"} <= set(data.task.test_metrics)
+
+
+def test_pairs_without_targets_are_refused(folder, pairs):
+    for path in (pairs / "target").iterdir():
+        path.unlink()
+    with pytest.raises(InputError, match=r"phantom: holds no targets; a pair needs a target/ beside its source/"):
+        module(folder, pairs=pairs).prepare_data()
+
+
+def test_a_method_without_training_is_tested_on_the_pairs(folder, pairs, tmp_path):
+    arguments = [f"--config={ROOT / 'configs' / name}" for name in ("fda.yaml", "data/devices.yaml")]
+    arguments += [f"--data.root={folder}", "--data.target_device=reference", f"--data.pairs={pairs}"]
+    arguments += ["--data.size=[32, 32]", "--data.num_workers=0", "--trainer.accelerator=cpu"]
+    arguments += [f"--trainer.logger.init_args.save_dir={tmp_path / 'out'}"]
+    assert main(["test", *arguments]) == 0
+    scores = pd.read_csv(tmp_path / "out" / "lightning_logs" / "version_0" / "scores_test.csv")
+    assert list(scores["id"]) == ["view0", "view1", "view2"]
+    assert scores[["SSIM", "PSNR", "MI_source"]].notna().all().all()
+    assert (scores["MAE"] < 30).all(), "flat images: exchanging the mean brings 30 to 210"

@@ -1,13 +1,21 @@
 """The radiomics features of a cell's test images."""
 
+import json
+import shutil
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.__main__ import main
+from benchmarks.cell import _scores
 from benchmarks.results import read_plan
 from benchmarks.tables import make_tables
+from datamodules.batch import Task
+from zoo.evaluation import Evaluation
 
 TINY = {"depth": 3, "width": 4}
 SUITE = {
@@ -15,16 +23,17 @@ SUITE = {
     "tables": {
         "harmonization": {
             "title": "Four scanners to a fifth",
-            "metrics": ["MI_source", "Dice"],
+            "metrics": ["PSNR", "MI_source", "Dice"],
             "data": {"patients": 40, "size": [64, 64], "batch_size": 4, "augmentation": None},
             "trainer": {"max_epochs": 1, "accelerator": "cpu", "limit_val_batches": 0},
             "sets": {"patients": {}, "object": {"task": "test_object"}},
             "columns": ["patients>patients", "patients>object"],
             "radiomics": {"sets": "patients>patients", "pairs": "patients>object", "wavelet": ""},
+            "paper": {"paper": "harmonizer", "columns": {"patients>object": "Fig 4a", "patients>patients": 2}},
             "rows": {
                 "original": {"config": "harmonizer.yaml", "baseline": "identity"},
                 "FDA": {"config": "fda.yaml"},
-                "full": {"config": "harmonizer.yaml", "model": TINY},
+                "full": {"config": "harmonizer.yaml", "model": TINY, "paper_method": "CycleGAN + SN + SE + Mix"},
             },
         }
     },
@@ -78,6 +87,7 @@ def test_the_papers_tables_are_made_of_them(cells):
     assert list(wide.index) == ["original", "FDA", "full"]
     assert wide.loc["original", "mean r"].endswith(")")
     assert "102 features" in radiomics.notes[0]
+    assert "Without one, being constant: none" in radiomics.notes[0]
     by_feature = pd.read_csv(out / "tables" / "harmonization_correlations.csv", index_col="feature")
     shown = float(wide.loc["original", "mean r"].split()[0])
     assert by_feature["original"].mean() == pytest.approx(shown, abs=1e-3)
@@ -89,6 +99,65 @@ def test_the_papers_tables_are_made_of_them(cells):
     assert float(outcome.loc["full", "AUC, validation"].split()[0]) == pytest.approx(area, abs=1e-3)
     assert "same split for every row" in tables["harmonization_outcome"].notes[0]
     assert "Radiomics of: Four scanners to a fifth" in (out / "report.html").read_text()
+
+
+def test_the_papers_numbers_stand_beside_ours(cells):
+    tables = {table.key: table for table in make_tables(cells["full"].parent.parent)}
+    own, radiomics, outcome = (tables[f"harmonization{tail}"].wide("**{}**") for tail in ("", "_radiomics", "_outcome"))
+    assert own.loc["original", "PSNR, patients>object, paper"] == "11.18 ± 0.69"
+    assert own.loc["full", "MI_source, patients>object, paper"] == "4.780 ± 0.070"
+    assert own.loc["full", "MI_source, patients>patients, paper"] == "4.780 ± 0.070"
+    assert own.loc["full", "PSNR, patients>patients"] == "-", "these are no pairs"
+    assert not own.filter(like="MI_source").map(lambda text: "**" in text).any(axis=None), "with the source: no contest"
+    assert list(radiomics["mean r, paper"]) == ["0.600 (0.53 to 0.65)", "", "0.810 (0.77 to 0.86)"]
+    assert outcome.loc["original", "AUC, validation, paper"] == "0.780 (0.64 to 0.93)"
+    assert outcome.loc["FDA", "features, selected, paper"] == "4"
+    assert "in the harmonizer paper, patients>object: Fig 4a; patients>patients: table 2" in " ".join(
+        tables["harmonization"].notes
+    )
+
+
+def test_an_outcome_that_cannot_be_predicted_is_said_and_costs_no_other_table(cells, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(cells["full"].parent.parent, out)
+    for path in (out / "cells").glob("*/features.csv.gz"):
+        pd.read_csv(path).assign(outcome=1, original_firstorder_Mean=1.0).to_csv(path, index=False)
+    tables = {table.key: table for table in make_tables(out)}
+    assert set(tables) == {"harmonization", "harmonization_radiomics"}
+    notes = " ".join(tables["harmonization_radiomics"].notes)
+    assert "No prediction of the outcome: a cohort of" in notes
+    assert "original: original_firstorder_Mean" in notes
+
+
+def test_the_gallery_shows_images_of_every_column(cells):
+    out = cells["full"].parent.parent
+    picture = Image.open(out / "figures" / "harmonization_gallery.png")
+    names = json.loads((out / "figures" / "harmonization_gallery.json").read_text())
+    assert names == ["source", "target", "original", "FDA", "full"]
+    assert picture.size == (64 * 5, 64 * 4), "two patients and two views of the test object"
+
+
+def test_every_column_has_its_own_fid(tmp_path):
+    """Each test writes one number for its whole set; none may stand in for another's."""
+
+    class Trainer:
+        callbacks = [Evaluation(Task("none"))]
+
+        def __init__(self, fid):
+            self.fid = fid
+
+        def test(self, model, data, verbose):
+            (tmp_path / "scores_test.csv").write_text("id,PSNR\na,20\nb,22\n")
+            if self.fid:
+                (tmp_path / "scores_test_set.csv").write_text(f"FID,images\n{self.fid},2\n")
+
+    found = [
+        _scores(SimpleNamespace(trainer=Trainer(fid), datamodule=None), None, tmp_path, tmp_path)
+        for fid in (12.5, None)
+    ]
+    assert list(found[0]["FID"]) == [12.5, 12.5]
+    assert "FID" not in found[1]
+    assert not list(tmp_path.glob("scores*"))
 
 
 def test_the_papers_figures_are_drawn_of_the_tables(cells):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from datamodules import PairedFolderDataModule, PhantomDataModule
 from datamodules.cache import open_or_build
+from datamodules.errors import InputError
 from datamodules.phantom.__main__ import main as write_phantoms
 from datamodules.phantom.elastography import MAX_MODULUS, shear_wave_map, shear_wave_speed, youngs_modulus
 from datamodules.phantom.scanner import (
@@ -220,6 +221,19 @@ def test_unpaired_training_draws_targets_anew_and_from_its_own_split():
     assert set(drawn) <= own
     test = data.dataset("test")
     assert torch.equal(test[(0, 1)]["target"], test[(0, 2)]["target"])
+
+
+@pytest.mark.parametrize("task", ["harmonization", "test_object"])
+def test_one_source_scanner_is_its_own_part_of_the_patients(task):
+    pooled = PhantomDataModule(task, patients=20, size=(32, 32), batch_size=20)
+    alone = PhantomDataModule(task, patients=20, size=(32, 32), batch_size=20, source_devices=["scanner B"])
+    batches = [next(iter(data.predict_dataloader())) for data in (pooled, alone)]
+    own = [index for index, device in enumerate(batches[0]["device"]) if device == "scanner B"]
+    assert batches[1]["id"] == [batches[0]["id"][index] for index in own]
+    assert torch.equal(batches[1]["source"], batches[0]["source"][own])
+    assert {device for batch in alone.train_dataloader() for device in batch["device"]} == {"scanner B"}
+    with pytest.raises(InputError, match="has scanner A, scanner B, scanner C, scanner D; name of these"):
+        PhantomDataModule(task, patients=8, size=(32, 32), source_devices=["cart"]).prepare_data()
 
 
 def test_the_command_writes_pictures_that_read_back(tmp_path, capsys):

@@ -9,9 +9,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
-from torchmetrics import Metric
 
-from datamodules.batch import RGB, Batch, Task
+from datamodules.batch import PAIRED_METRICS, RGB, Batch, Task
 from datamodules.readers import write_image, write_text_atomically
 from zoo.metrics import make_metrics
 from zoo.metrics.classification import CLASSIFICATION
@@ -44,12 +43,16 @@ class Evaluation(Callback):
         out_dir: Path | None = None,
     ) -> None:
         self.task, self.grid_images, self.out_dir = task, grid_images, out_dir
-        self.metrics = make_metrics(task.metrics, span=task.target.high - task.target.low)
+        wanted = {"val": task.metrics, "test": task.test_metrics or task.metrics}
+        span = task.target.high - task.target.low
+        self.metrics = {stage: make_metrics(names, span) for stage, names in wanted.items()}
         self.fid = None
-        if lpips_weights is not None and task.paired:
+        if lpips_weights is not None:
             from zoo.metrics.perceptual import LPIPS
 
-            self.metrics["LPIPS"] = LPIPS(lpips_weights)
+            lpips = LPIPS(lpips_weights)
+            for stage, names in wanted.items():
+                self.metrics[stage] |= {"LPIPS": lpips} if set(names) & set(PAIRED_METRICS) else {}
         if fid_weights is not None:
             from zoo.metrics.perceptual import make_fid
 
@@ -75,10 +78,10 @@ class Evaluation(Callback):
         self._start()
 
     def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0) -> None:
-        self._take(batch, outputs, fid=None)  # too dear for every epoch
+        self._take(batch, outputs, "val")
 
     def on_test_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0) -> None:
-        self._take(batch, outputs, self.fid)
+        self._take(batch, outputs, "test")
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not trainer.sanity_checking:
@@ -87,21 +90,21 @@ class Evaluation(Callback):
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._finish("test", trainer, pl_module)
 
-    def _take(self, batch: Batch, outputs: Tensor, fid: Metric | None) -> None:
+    def _take(self, batch: Batch, outputs: Tensor, stage: str) -> None:
         if outputs.ndim == 2:
             self._score_classes(batch, outputs)
         else:
-            self._score_images(batch, outputs, fid)
+            self._score_images(batch, outputs, stage)
 
     def _score_classes(self, batch: Batch, logits: Tensor) -> None:
         for index, probability in enumerate(logits.float().softmax(1)[:, 1].tolist()):
             self.rows.append(_facts(batch, index) | {"probability": probability})
 
     @torch.no_grad()
-    def _score_images(self, batch: Batch, translation: Tensor, fid: Metric | None) -> None:
+    def _score_images(self, batch: Batch, translation: Tensor, stage: str) -> None:
         source, target, made = (_unit(image) for image in (batch["source"], batch["target"], translation))
         scores: dict[str, list[float]] = {}
-        for name, metric in self.metrics.items():
+        for name, metric in self.metrics[stage].items():
             metric.to(made.device)
             reference = source if name == "MI_source" else target
             scores[name] = metric.per_image(made, reference, batch["valid"]).tolist()
@@ -110,17 +113,17 @@ class Evaluation(Callback):
             if len(self.panels) < self.grid_images:
                 images = [image[index].float() for image in (batch["source"], batch["target"], translation)]
                 self.panels.append(panel(self.task, *images, batch["valid"][index]))
-        if fid is not None:
-            fid.to(made.device)
-            fid.update(target.expand(-1, 3, -1, -1), real=True)
-            fid.update(made.expand(-1, 3, -1, -1), real=False)
+        if self.fid is not None and stage == "test":  # too dear for every epoch
+            self.fid.to(made.device)
+            self.fid.update(target.expand(-1, 3, -1, -1), real=True)
+            self.fid.update(made.expand(-1, 3, -1, -1), real=False)
 
     def _finish(self, stage: str, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         rows = _gathered(self.rows)
         if not rows:
             return
         classes = "probability" in rows[0]
-        for name, value in (_class_scores(rows) if classes else _means(rows, self.metrics)).items():
+        for name, value in (_class_scores(rows) if classes else _means(rows, self.metrics[stage])).items():
             pl_module.log(f"{stage}/{name}", value, rank_zero_only=True)
         fid = float(self.fid.compute()) if self.fid is not None and stage == "test" and not classes else None
         if fid is not None:

@@ -22,6 +22,8 @@ class PhantomDataModule(UltrasoundDataModule):
         patients: how many to simulate; a patient has one pair of images.
         phantom_seed: which patients; the split has its own ``seed``.
         scanner: profile that scans them in ``elastography`` and ``swe``: cart, handheld, scanner A to D, reference.
+        source_devices: of ``harmonization`` and ``test_object``: which of scanner A to D are sources; all by default.
+            Each scans its own part of the patients.
 
     The other arguments are those of :class:`datamodules.ultrasound.UltrasoundDataModule`.
     """
@@ -32,6 +34,7 @@ class PhantomDataModule(UltrasoundDataModule):
         patients: int = 500,
         phantom_seed: int = 0,
         scanner: str = "cart",
+        source_devices: list[str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -39,7 +42,15 @@ class PhantomDataModule(UltrasoundDataModule):
             raise InputError(f"patients {patients}: simulate at least one")
         self.task = phantom_task(task)
         self.source = PhantomSource(task, patients, self.size, phantom_seed, scanner=scanner)
+        self.source_devices = source_devices
 
     def load(self) -> tuple[pd.DataFrame, ImageCache]:
         cache = open_or_build(self.source, self.cache_dir)
-        return phantom_rows(self.source, cache.arrays["facts"]), cache
+        rows = phantom_rows(self.source, cache.arrays["facts"])
+        chosen = rows["device"].isin(self.source_devices if self.source_devices is not None else rows["device"])
+        if not chosen.any():
+            known = ", ".join(rows["device"].unique())
+            raise InputError(
+                f"source_devices {self.source_devices}: task '{self.task.name}' has {known}; name of these"
+            )
+        return rows[chosen], cache
