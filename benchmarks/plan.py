@@ -40,11 +40,13 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from benchmarks.radiomics import HOW_TO_INSTALL
 from datamodules.errors import InputError
 from datamodules.ultrasound import UltrasoundDataModule
 
@@ -58,6 +60,7 @@ TABLE_KEYS = LAYERS | {
 ROW_KEYS = LAYERS | {"config", "baseline", "paper_method", "translator", "columns"}
 SHARED_DATA = set(inspect.signature(UltrasoundDataModule.__init__).parameters) - {"self"}
 RADIOMICS = ("bin_width", "wavelet")  # of benchmarks.radiomics.Settings
+MEASURED = ("sets", "pairs")  # the columns whose features are compared as sets, and image by image
 FOLDERS = ("BUSI", "USenhance")  # data modules whose folder is named when a suite is run
 BETWEEN = ">"  # in the name of a column: train > test
 
@@ -130,6 +133,9 @@ def read_suite(name: str, folders: Mapping[str, Path | str] | None = None) -> Su
         if wanting:
             left_out.append(f"table '{key}' is left out; name the folder of images by --{wanting.lower()} DIR")
             continue
+        if table.get("radiomics") and find_spec("radiomics") is None:
+            left_out.append(f"table '{key}' is left out; its features need pyradiomics: {HOW_TO_INSTALL}")
+            continue
         kept[key] = table = _with_grid(_with_folders(table, folders or {}))
         cells += _cells_of_sets(where, path, key, table, cells) if "sets" in table else _cells(path, key, table)
     if not kept:
@@ -144,8 +150,26 @@ def _check_table(where: str, path: Path, table: dict[str, Any]) -> None:
             raise InputError(f"{where} has no '{needed}'; see benchmarks/suites/quick.yaml")
     for row, settings in table["rows"].items():
         _check_keys(f"{path}: row '{row}'", settings, ROW_KEYS)
+    _check_columns(where, table)
     if table.get("compare", next(iter(table["rows"]))) not in table["rows"]:
         raise InputError(f"{where}: compare '{table['compare']}' is none of its rows; name one")
+
+
+def _check_columns(where: str, table: dict[str, Any]) -> None:
+    """What is said of single columns must name one of the table's."""
+    radiomics = table.get("radiomics")
+    if radiomics is not None:
+        _check_keys(f"{where}: radiomics", radiomics, {*RADIOMICS, *MEASURED})
+        InputError.raise_for(
+            f"{where}: radiomics has no '{name}'; name a column" for name in MEASURED if name not in radiomics
+        )
+    named = [*(radiomics[name] for name in MEASURED if radiomics), *(table.get("paper") or {}).get("columns", ())]
+    known = table.get("columns", [])
+    InputError.raise_for(
+        f"{where}: '{name}' is none of its columns; name one of {', '.join(known)}"
+        for name in named
+        if name not in known
+    )
 
 
 def trivial_rows(table: dict[str, Any]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from datamodules.readers import write_text_atomically
 
 VERSION = 1  # raise it when the features change their meaning
 LEAST_SIDE = 3  # pixels: a texture matrix needs neighbours in both directions
-HOW = "pip install 'sonozoo[radiomics]' (it needs a C compiler)"
+HOW_TO_INSTALL = "pip install 'sonozoo[radiomics]' (it needs a C compiler)"
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _extractor(settings: Settings):
     try:
         from radiomics import featureextractor, setVerbosity
     except ImportError:
-        raise InputError(f"radiomics features need pyradiomics; {HOW}") from None
+        raise InputError(f"radiomics features need pyradiomics; {HOW_TO_INSTALL}") from None
     setVerbosity(50)
     extractor = featureextractor.RadiomicsFeatureExtractor(
         binWidth=settings.bin_width, force2D=True, force2Ddimension=0, label=1, correctMask=False

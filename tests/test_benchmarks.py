@@ -246,8 +246,8 @@ def test_shipped_suites_resolve(name):
     if name in ("quick", "paper"):
         assert {"translation", "diagnosis", "elasticity"} <= set(suite.tables)
     if name == "paper":
-        trained = [cell for cell in suite.cells if not cell.trivial]
-        assert {cell.config["trainer"]["max_epochs"] for cell in trained} == {200, 300, 2100}
+        own = [cell for cell in suite.cells if not cell.trivial]
+        assert {cell.config["trainer"].get("max_epochs") for cell in own} == {None, 200, 300, 2100}, "None: FDA"
         hashes = {(cell.table, cell.row, cell.fold): cell.hash for cell in suite.cells}
         assert hashes["ablation", "CA+CMM+APC", 1] == hashes["translation", "HSC-T", 1], "trained once"
     if name == "lambda_sweep":
@@ -267,6 +267,17 @@ def test_bad_arguments_end_with_status_2(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
+OF_A = {"sets": {"A": {}}, "columns": ["A>A"]}
+
+
+def test_without_pyradiomics_the_tables_that_need_it_are_left_out(monkeypatch):
+    monkeypatch.setattr("benchmarks.plan.find_spec", lambda name: None)
+    suite = read_suite("quick")
+    assert set(suite.tables) == {"translation", "diagnosis", "enhancement", "elasticity"}
+    (line,) = suite.left_out
+    assert line.startswith("table 'harmonization' is left out; its features need pyradiomics: pip install")
+
+
 def test_bad_suites_are_refused(tmp_path):
     for change, message in (
         ({"folders": []}, "unknown key 'folders'"),
@@ -275,6 +286,10 @@ def test_bad_suites_are_refused(tmp_path):
         ({"compare": "nobody"}, "compare 'nobody' is none of its rows"),
         ({"sets": {"A": {}}}, "has no 'columns'"),
         ({"sets": {"A": {}}, "columns": ["A>B"]}, "its columns name 'B', which is none of its sets"),
+        ({**OF_A, "radiomics": {"sets": "A>A"}}, "radiomics has no 'pairs'"),
+        ({**OF_A, "radiomics": {"sets": "A>A", "pairs": "A>B"}}, "'A>B' is none of its columns; name one of A>A"),
+        ({**OF_A, "radiomics": {"sets": "A>A", "pairs": "A>A", "wave": ""}}, "radiomics: unknown key 'wave'"),
+        ({**OF_A, "paper": {"paper": "harmonizer", "columns": {"B>A": 2}}}, "'B>A' is none of its columns"),
     ):
         table = SUITE["tables"]["elasticity"] | change
         (tmp_path / "s.yaml").write_text(yaml.safe_dump({"tables": {"t": table}}))
