@@ -10,9 +10,10 @@ from PIL import Image
 
 from datamodules import PairedFolderDataModule, PhantomDataModule
 from datamodules.cache import open_or_build
+from datamodules.elasticity import shear_wave_speed, youngs_modulus
 from datamodules.errors import InputError
 from datamodules.phantom.__main__ import main as write_phantoms
-from datamodules.phantom.elastography import MAX_MODULUS, shear_wave_map, shear_wave_speed, youngs_modulus
+from datamodules.phantom.elastography import MAX_MODULUS, shear_wave_map
 from datamodules.phantom.scanner import (
     CART,
     FIVE_SCANNERS,

@@ -4,24 +4,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from datamodules.elasticity import shear_wave_speed, youngs_modulus
 from datamodules.phantom.scanner import blur
 from datamodules.phantom.tissue import Field, Tissue, random_field
 
-DENSITY = 1000.0  # kg/m^3
 MAX_MODULUS = 180.0  # kPa, the usual full scale of breast shear-wave elastography
 WAVE_KERNEL = (0.5, 0.9)  # mm, axial and lateral standard deviation of the region over which a speed is measured
 STRAIN_KERNEL = (0.5, 0.6)  # mm
 STRAIN_SPAN = 1.8  # colour scale: log2 of strain over the mean strain, from -span (stiff, blue) to +span (soft, red)
-
-
-def shear_wave_speed(youngs_modulus: Tensor) -> Tensor:
-    """c = sqrt(E / (3 rho)) in m/s, for Young's modulus in kPa."""
-    return torch.sqrt(youngs_modulus.clamp_min(0) * 1000 / (3 * DENSITY))
-
-
-def youngs_modulus(speed: Tensor) -> Tensor:
-    """E = 3 rho c^2 in kPa, for a shear-wave speed in m/s."""
-    return 3 * DENSITY * speed.square() / 1000
 
 
 def shear_wave_map(tissue: Tissue, view: Field, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

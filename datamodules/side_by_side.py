@@ -1,0 +1,232 @@
+"""A scanner's elastography picture, B-mode beside a coloured overlay or under it, to values with a validity mask."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.ndimage import binary_closing, binary_opening, find_objects, label, median_filter
+
+from datamodules.colour_bar import Box, ColourBar, chroma, find_bar
+from datamodules.errors import InputError
+from datamodules.grid import Grid
+
+LIT = 0.06  # grey level from which on a pixel belongs to a panel
+WORD = 25  # pixels; what is thinner is text, marks and frames
+LEAST_PANEL = 0.03  # of the picture's area
+ALIKE = 0.05  # by which part the sides of two panels may differ
+REACH = 8  # pixels by which a panel's edge may be misjudged
+TINTED = 0.04  # spread of the channels from which on a pixel of a panel counts as coloured
+LEAST_TINTED = 0.005  # of a panel's pixels
+DESPECKLE = 5  # pixels, side of the median that is taken before colours are undone
+FAR = 25.0  # in Lab; a colour that is farther from the bar's is text or a mark
+SAMPLE = 1500  # pixels from which the opacity is estimated
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the panels and the bar lie. Without ``grey`` there is one panel, the overlay; without ``bar`` its colour
+    map must be named."""
+
+    overlay: Box
+    grey: Box | None
+    bar: Box | None
+
+
+@dataclass(frozen=True)
+class Elastogram:
+    """``b_mode`` ``(H, W)`` in [0, 1]; ``values`` ``(H, W)`` as parts of the bar, 0 its low end; ``valid`` bool
+    ``(H, W)``, false where nothing is coloured or a colour is not on the bar or stands for two values."""
+
+    b_mode: np.ndarray
+    values: np.ndarray
+    valid: np.ndarray
+    opacity: float
+
+    def on_grid(self, grid: Grid, spacing: tuple[float, float] | None) -> "Elastogram":
+        """Resampled; a value is the mean over what is valid, which is most of its pixel."""
+        weight = grid.resample(self.valid[..., None].astype(np.float32), spacing, 0.0)[..., 0]
+        weighted = grid.resample((self.values * self.valid)[..., None].astype(np.float32), spacing, 0.0)[..., 0]
+        valid = weight > 0.5
+        values = np.where(valid, weighted / np.where(valid, weight, 1), 0.0)
+        b_mode = grid.resample(self.b_mode[..., None].astype(np.float32), spacing, 0.0)[..., 0]
+        return Elastogram(b_mode, values.astype(np.float32), valid, self.opacity)
+
+
+def find_layout(
+    frame: np.ndarray,
+    name: str,
+    grey: Box | None = None,
+    overlay: Box | None = None,
+    bar: Box | None = None,
+    needs_bar: bool = True,
+) -> Layout:
+    """Find what is not told in a picture ``(H, W, 3)`` in [0, 1].
+
+    Raises:
+        InputError: there is no bar, no coloured panel, or the panels given cannot be those of one picture.
+    """
+    InputError.raise_for(
+        f"{name}: box {box} is not inside the picture of {frame.shape[0]} x {frame.shape[1]}; give TOP BOTTOM LEFT RIGHT"
+        for box in (grey, overlay, bar)
+        if box is not None
+        and not (0 <= box.top < box.bottom <= frame.shape[0] and 0 <= box.left < box.right <= frame.shape[1])
+    )
+    bar = bar or find_bar(frame)
+    if bar is None and needs_bar:
+        raise InputError(
+            f"{name}: no colour bar was found; pass --bar TOP BOTTOM LEFT RIGHT, or --colour-map NAME if it shows none"
+        )
+    if overlay is None:
+        overlay, found = _find_panels(frame, name, bar)
+        grey = grey or found
+    if grey is None:
+        return Layout(overlay, None, bar)
+    if _tinted(grey.of(frame)) > max(LEAST_TINTED, _tinted(overlay.of(frame))):
+        raise InputError(
+            f"{name}: the panels are swapped, the one given as B-mode is coloured; exchange --b-mode and --overlay"
+        )
+    return Layout(*_aligned(frame, name, overlay, grey), bar)
+
+
+def _find_panels(frame: np.ndarray, name: str, bar: Box | None) -> tuple[Box, Box | None]:
+    """The coloured panel and, if there is one, its grey twin."""
+    lit = frame.max(-1) > LIT
+    if bar is not None:
+        lit[:, bar.left - 2 : bar.right + 2] = False
+    lit = binary_opening(binary_closing(lit, np.ones((9, 9))), np.ones((WORD, WORD)))
+    boxes = [Box(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in find_objects(label(lit)[0])]
+    boxes = [box for box in boxes if box.height * box.width > LEAST_PANEL * lit.size]
+    coloured = sorted(
+        (box for box in boxes if _tinted(box.of(frame)) > LEAST_TINTED), key=lambda box: -_tinted(box.of(frame))
+    )
+    if not coloured:
+        raise InputError(
+            f"{name}: no panel with a coloured elastogram was found; pass --overlay and --b-mode, each TOP BOTTOM LEFT "
+            "RIGHT"
+        )
+    overlay = coloured[0]
+    if len(boxes) == 1 and (halves := _halves(frame, overlay)) is not None:
+        return halves
+    twins = [box for box in boxes if box != overlay and _same_size(box, overlay)]
+    return overlay, max(twins, key=lambda box: box.height * box.width, default=None)
+
+
+def _tinted(panel: np.ndarray) -> float:
+    """Which part of a panel is coloured."""
+    return float((chroma(panel) > 2 * TINTED).mean())
+
+
+def _same_size(one: Box, other: Box) -> bool:
+    return abs(one.height - other.height) <= max(REACH, ALIKE * other.height) and abs(one.width - other.width) <= max(
+        REACH, ALIKE * other.width
+    )
+
+
+def _halves(frame: np.ndarray, box: Box) -> tuple[Box, Box] | None:
+    """Two panels that touch: one half coloured, and the other its like."""
+    middle = (box.left + box.right) // 2
+    left, right = replace(box, right=middle), replace(box, left=2 * middle - box.left if box.width % 2 == 0 else middle)
+    right = replace(right, right=right.left + left.width)
+    overlay, grey = sorted((left, right), key=lambda half: -_tinted(half.of(frame)))
+    if _tinted(grey.of(frame)) > LEAST_TINTED:
+        return None
+    plain = chroma(overlay.of(frame)) < TINTED
+    pair = [half.of(frame).mean(-1)[plain] for half in (overlay, grey)]
+    return (overlay, grey) if plain.sum() > 100 and np.corrcoef(pair)[0, 1] > 0.8 else None
+
+
+def _aligned(frame: np.ndarray, name: str, overlay: Box, grey: Box) -> tuple[Box, Box]:
+    """Both panels cut to one size, moved so that what is uncoloured agrees."""
+    if not _same_size(grey, overlay):
+        raise InputError(
+            f"{name}: the panels are {grey.height} x {grey.width} and {overlay.height} x {overlay.width}; B-mode and "
+            "overlay have one size: correct --b-mode and --overlay"
+        )
+    inner = Box(overlay.top + REACH, overlay.top + min(overlay.height, grey.height) - REACH,
+                overlay.left + REACH, overlay.left + min(overlay.width, grey.width) - REACH)  # fmt: skip
+    image = frame.mean(-1)
+    plain = chroma(inner.of(frame)) < TINTED
+    best, error = (0, 0), np.inf
+    twin = inner.moved(grey.top - overlay.top, grey.left - overlay.left)
+    for down in range(-REACH, REACH + 1):
+        for right in range(-REACH, REACH + 1):
+            other = twin.moved(down, right)
+            if min(other.top, other.left) < 0 or other.bottom > frame.shape[0] or other.right > frame.shape[1]:
+                continue
+            apart = np.abs(inner.of(image) - other.of(image))[plain].mean() if plain.any() else 0.0
+            if apart < error - 1e-9:
+                best, error = (down, right), apart
+    shift = (grey.top - overlay.top + best[0], grey.left - overlay.left + best[1])
+    top, left = max(overlay.top, -shift[0]), max(overlay.left, -shift[1])
+    bottom = min(overlay.bottom, frame.shape[0] - shift[0])
+    right = min(overlay.right, frame.shape[1] - shift[1])
+    overlay = Box(top, bottom, left, right)
+    return overlay, overlay.moved(*shift)
+
+
+def read_elastogram(
+    frame: np.ndarray, layout: Layout, colours: ColourBar, name: str, opacity: float | None = None
+) -> Elastogram:
+    """Undo overlay and colour map: what is shown is C = a M(v) + (1 - a) G, M the bar's colour of a value v, G the
+    B-mode's grey, a the opacity.
+
+    Args:
+        frame: ``(H, W, 3)`` in [0, 1].
+        opacity: a; by default estimated, which needs the grey panel.
+
+    Raises:
+        InputError: an opacity of 0 or 1, none where it cannot be estimated, or nothing that is coloured.
+    """
+    if opacity is not None and not 0 < opacity < 1:
+        raise InputError(
+            f"{name}: opacity {opacity:g}: an overlay is neither invisible (0) nor without B-mode under it (1); pass a "
+            "number between, or leave it out to have it estimated from the grey panel"
+        )
+    if layout.grey is None and opacity is None:
+        raise InputError(
+            f"{name}: shows no grey panel of the overlay's size, from which its opacity could be estimated; pass "
+            "--opacity, or --b-mode TOP BOTTOM LEFT RIGHT"
+        )
+    mixed = _despeckled(layout.overlay.of(frame))
+    tinted = chroma(mixed) > TINTED
+    if tinted.mean() < LEAST_TINTED:
+        raise InputError(f"{name}: the overlay's panel has no colours; pass --overlay TOP BOTTOM LEFT RIGHT")
+    if layout.grey is None:
+        return _from_tint(layout.overlay.of(frame), mixed, tinted, colours, opacity)
+    b_mode = layout.grey.of(frame).mean(-1)
+    grey = _despeckled(b_mode[..., None])[..., 0]
+    if opacity is None:
+        opacity = estimate_opacity(mixed[tinted], grey[tinted], colours)
+    pure = (mixed[tinted] - (1 - opacity) * grey[tinted][:, None]) / opacity
+    return Elastogram(b_mode, *_placed(tinted, *colours.values(pure)), opacity)
+
+
+def _despeckled(image: np.ndarray) -> np.ndarray:
+    return median_filter(image, (DESPECKLE, DESPECKLE, 1))
+
+
+def _placed(tinted: np.ndarray, found: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values and validity on the panel."""
+    values, valid = np.zeros(tinted.shape, np.float32), np.zeros(tinted.shape, bool)
+    values[tinted], valid[tinted] = found, distance < FAR
+    return values, binary_opening(valid, np.ones((3, 3)))
+
+
+def _from_tint(panel, mixed: np.ndarray, tinted: np.ndarray, colours: ColourBar, opacity: float) -> Elastogram:
+    """Without a grey panel: the value from the colour's deviation from grey, and then the grey that is left."""
+    values, valid = _placed(tinted, *colours.values_of_tint(mixed[tinted] / opacity))
+    shown = colours.colour_of(values)
+    grey = np.where(tinted, ((panel - opacity * shown) / (1 - opacity)).mean(-1), panel.mean(-1))
+    return Elastogram(grey.clip(0, 1), values, valid, opacity)
+
+
+def estimate_opacity(mixed: np.ndarray, grey: np.ndarray, colours: ColourBar) -> float:
+    """The a for which a M(v) + (1 - a) G comes nearest to the colours ``(N, 3)`` over greys ``(N,)``."""
+    chosen = np.linspace(0, len(mixed) - 1, min(SAMPLE, len(mixed))).round().astype(int)
+    mixed, grey, bar = mixed[chosen], grey[chosen], colours.colours[::4]
+
+    def error(a: float) -> float:
+        wanted = mixed - (1 - a) * grey[:, None]
+        return float(np.median(np.linalg.norm(wanted[:, None] - a * bar[None], axis=2).min(1)))
+
+    coarse = min(np.arange(0.06, 1.001, 0.04), key=error)
+    return float(min(np.clip(coarse + np.arange(-0.04, 0.041, 0.005), 0.02, 1.0), key=error))
