@@ -44,8 +44,10 @@ class Picture:
     spacing: tuple[float, float] | None = None
 
 
-def read_image(path: Path | str, limits: Limits | None = None) -> Picture:
+def read_image(path: Path | str, limits: Limits | None = None, crop: bool = True) -> Picture:
     """Read PNG, JPEG, BMP, 8- and 16-bit TIFF, NPY, NPZ (first array) or DICOM. ``file.dcm#3`` is frame 3 (from 0).
+
+    With ``crop``, a DICOM picture is cut to its B-mode region.
 
     Raises:
         InputError: one line that names the file, what is wrong with it and what to do.
@@ -62,7 +64,7 @@ def read_image(path: Path | str, limits: Limits | None = None) -> Picture:
     elif suffix in ARRAYS:
         picture = _decoded(_read_array, path)
     elif suffix in DICOMS or suffix[1:].isdigit():
-        picture = _read_dicom(path, _frame_number(path, frame), limits)
+        picture = _read_dicom(path, _frame_number(path, frame), limits, crop)
     else:
         raise InputError(f"{path}: unknown file type '{suffix}'; use PNG, JPEG, TIFF, NPY, NPZ or DICOM")
     _check_size(path, picture.pixels.shape[:2], limits)
@@ -210,7 +212,7 @@ def _frame_number(path: Path, text: str) -> int:
     return int(text or 0)
 
 
-def _read_dicom(path: Path, frame: int, limits: Limits) -> Picture:
+def _read_dicom(path: Path, frame: int, limits: Limits, crop: bool) -> Picture:
     try:
         import pydicom
         from pydicom.pixels import apply_color_lut, convert_color_space, pixel_array
@@ -241,8 +243,8 @@ def _read_dicom(path: Path, frame: int, limits: Limits) -> Picture:
     pixels = np.clip(raw / np.float32(full_scale), 0, 1).astype(np.float32)
     if photometric == "MONOCHROME1":
         pixels = 1 - pixels
-    pixels, spacing = _crop_to_b_mode(dataset, pixels)
-    return Picture(_drop_equal_channels(pixels), spacing=spacing)
+    cropped, spacing = _crop_to_b_mode(dataset, pixels)
+    return Picture(_drop_equal_channels(cropped if crop else pixels), spacing=spacing)
 
 
 def _full_scale(dataset, raw: np.ndarray) -> float:

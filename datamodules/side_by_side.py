@@ -65,7 +65,7 @@ def find_layout(
         InputError: there is no bar, no coloured panel, or the panels given cannot be those of one picture.
     """
     InputError.raise_for(
-        f"{name}: box {box} is not inside the picture of {frame.shape[0]} x {frame.shape[1]}; give TOP BOTTOM LEFT RIGHT"
+        f"{name}: box {box} is not in the picture of {frame.shape[0]} x {frame.shape[1]}; give TOP BOTTOM LEFT RIGHT"
         for box in (grey, overlay, bar)
         if box is not None
         and not (0 <= box.top < box.bottom <= frame.shape[0] and 0 <= box.left < box.right <= frame.shape[1])
