@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import binary_opening, find_objects, gaussian_filter1d, label
+from scipy.spatial.distance import cdist
 from skimage.color import rgb2lab
 
 from datamodules.errors import InputError
@@ -140,13 +141,14 @@ class ColourBar:
 
 
 def _nearest(points: np.ndarray, bar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Place on the bar of the nearest of its points, and the distance."""
     scale = (np.arange(STEPS) + 0.5) / STEPS
+    elsewhere = np.abs(scale[:, None] - scale) > APART
     value, distance = np.empty(len(points)), np.empty(len(points))
     for start in range(0, len(points), CHUNK):
         part = slice(start, start + CHUNK)
-        apart = np.linalg.norm((points[part, None] - bar[None]).astype(np.float32), axis=2)
+        apart = cdist(points[part], bar)
         nearest, least = apart.argmin(1), apart.min(1)
-        elsewhere = np.abs(scale[None] - scale[nearest][:, None]) > APART
-        ambiguous = np.where(elsewhere, apart, np.inf).min(1) < least + CLEARER
+        ambiguous = np.where(elsewhere[nearest], apart, np.inf).min(1) < least + CLEARER
         value[part], distance[part] = scale[nearest], np.where(ambiguous, np.inf, least)
     return value, distance
