@@ -5,14 +5,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 from PIL import Image
+from pydicom import examples
 
 from datamodules import InputError, PairedFolderDataModule
 from datamodules.batch import Signal
 from datamodules.colour_bar import Box, ColourBar, find_bar
 from datamodules.elastogram import main
 from datamodules.grid import resize
+from datamodules.phantom.__main__ import main as write_phantoms
 from datamodules.phantom.screenshot import BAR, GREY, OVERLAY, screenshot
 from datamodules.phantom.simulate import simulate_patients
 from datamodules.side_by_side import find_layout, read_elastogram
@@ -189,6 +192,39 @@ def test_the_command_writes_pairs_that_the_data_modules_read(folder, patients, t
         assert np.median(np.abs(signal.to_physical(target)[0].numpy() - wanted)[known]) < 0.03 * HIGH
         b_mode = resize(patient.b_mode[..., None], (64, 96))[..., 0]
         assert np.corrcoef(((source[0].numpy() + 1) / 2).ravel(), b_mode.ravel())[0, 1] > 0.98
+
+
+def test_dicom_frames_are_read_whole(folder, patients, tmp_path):
+    dataset = pydicom.dcmread(examples.get_path("rgb_color"))
+    frame = shot(patients[0])
+    dataset.Rows, dataset.Columns = frame.shape[:2]
+    dataset.PixelData = frame.tobytes()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    dataset.PlanarConfiguration = 0
+    (tmp_path / "dicom").mkdir()
+    dataset.save_as(tmp_path / "dicom" / "p0_plane1.dcm")
+    outs = [tmp_path / name for name in ("from_png", "from_dicom")]
+    for source, out in zip((folder, tmp_path / "dicom"), outs, strict=True):
+        assert run(source, out, "--high", "180", "--unit", "kPa") == 0
+    one, other = (np.load(out / "target" / "p0_plane1.npy") for out in outs)
+    assert np.array_equal(one, other)
+
+
+def test_the_phantoms_screens_read_back(tmp_path, capsys):
+    arguments = ["--out", str(tmp_path / "phantoms"), "--patients", "2", "--task", "swe", "--size", "128", "128"]
+    assert write_phantoms([*arguments, "--screens", "turbo"]) == 0
+    assert run(tmp_path / "phantoms" / "screens", tmp_path / "out", "--high", "180", "--unit", "kPa") == 0
+    signal = Signal(1, 0.0, HIGH, "kPa")
+    drawn, read = (
+        next(iter(PairedFolderDataModule(path, size=(64, 96), target=signal, batch_size=2).predict_dataloader()))
+        for path in (tmp_path / "phantoms", tmp_path / "out")
+    )
+    assert read["id"] == drawn["id"]
+    known = drawn["valid"] & read["valid"]
+    assert known.sum() > 0.9 * drawn["valid"].sum()
+    assert float((read["target"] - drawn["target"]).abs()[known].median()) / 2 < 0.03
+    assert write_phantoms([*arguments[:-2], "--screens", "turbo", "--task", "enhancement"]) == 2
+    capsys.readouterr()
 
 
 def test_speed_is_the_modulus_and_back(folder, tmp_path):

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from datamodules.batch import Signal
+from datamodules.batch import RGB, Signal
 from datamodules.cache import open_or_build, with_progress
+from datamodules.colour_bar import ColourBar
 from datamodules.errors import InputError
+from datamodules.phantom.screenshot import screenshot
 from datamodules.phantom.simulate import TASKS, PhantomSource, phantom_rows, phantom_task
 from datamodules.readers import write_image, write_text_atomically
 from datamodules.splits import split_patients
@@ -25,6 +27,7 @@ def main(args: list[str] | None = None) -> int:
     parser.add_argument("--task", choices=TASKS, default="elastography")
     parser.add_argument("--size", type=int, nargs=2, default=(256, 256), metavar=("ROWS", "COLUMNS"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--screens", metavar="MAP", help="of swe: also write scanner's screens, coloured by this map")
     parser.add_argument("--device", default="cpu", help="where scans are computed: cpu (in parallel) or cuda")
     options = parser.parse_args(args)
     try:
@@ -45,6 +48,11 @@ def write_phantoms(options: argparse.Namespace) -> Path:
         raise InputError(f"--patients {options.patients}: simulate at least one")
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"--device {options.device}: torch sees no GPU here; leave it out to use the CPU")
+    if options.screens and options.task != "swe":
+        raise InputError(
+            f"--screens {options.screens}: the task '{options.task}' has no values to colour; use --task swe"
+        )
+    colours = ColourBar.named(options.screens) if options.screens else None
     task = phantom_task(options.task)
     source = PhantomSource(options.task, options.patients, tuple(options.size), options.seed)
     facts = []
@@ -61,6 +69,10 @@ def write_phantoms(options: argparse.Namespace) -> Path:
         for side, image in images.items():
             signed = 2.0 * image - 1 if image.dtype == bool else image
             write_image(options.out / side / f"{name}{endings[side]}", signed, signals[side])
+        if colours is not None:
+            b_mode, values = ((images[side][..., 0] + 1) / 2 for side in ("source", "target"))
+            screen = screenshot(b_mode, values, images["valid"][..., 0], colours)
+            write_image(options.out / "screens" / f"{name}.png", screen / np.float32(127.5) - 1, RGB)
     rows = phantom_rows(source, np.stack(facts))
     for side, ending in endings.items():
         rows[side] = [f"{side}/{name}{ending}" for name in names]
