@@ -223,8 +223,8 @@ def test_the_phantoms_screens_read_back(tmp_path, capsys):
     known = drawn["valid"] & read["valid"]
     assert known.sum() > 0.9 * drawn["valid"].sum()
     assert float((read["target"] - drawn["target"]).abs()[known].median()) / 2 < 0.03
-    assert write_phantoms([*arguments[:-2], "--screens", "turbo", "--task", "enhancement"]) == 2
-    capsys.readouterr()
+    assert write_phantoms(["--out", str(tmp_path / "no"), "--task", "enhancement", "--screens", "turbo"]) == 2
+    assert "the task 'enhancement' has no values; use --task swe" in capsys.readouterr().err
 
 
 def test_speed_is_the_modulus_and_back(folder, tmp_path):

@@ -49,9 +49,7 @@ def write_phantoms(options: argparse.Namespace) -> Path:
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"--device {options.device}: torch sees no GPU here; leave it out to use the CPU")
     if options.screens and options.task != "swe":
-        raise InputError(
-            f"--screens {options.screens}: the task '{options.task}' has no values to colour; use --task swe"
-        )
+        raise InputError(f"--screens {options.screens}: the task '{options.task}' has no values; use --task swe")
     colours = ColourBar.named(options.screens) if options.screens else None
     task = phantom_task(options.task)
     source = PhantomSource(options.task, options.patients, tuple(options.size), options.seed)
