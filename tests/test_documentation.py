@@ -9,6 +9,8 @@ import sys
 import pytest
 import yaml
 
+from datamodules.elastogram import main as write_pairs
+from datamodules.phantom.__main__ import main as write_phantoms
 from datamodules.usenhance import HIGH, LOW, ORGANS
 from tests.conftest import ROOT
 from tests.tiny import TINY, yaml_value
@@ -16,13 +18,13 @@ from zoo.cli import main
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", README, re.S) for line in block.strip().splitlines()]
-SETUP = ("pip install -e . && python -m benchmarks run quick", "pip install -e '.[test]' && pytest")
+SETUP = ("pip install -e '.[radiomics]' && python -m benchmarks run quick", "pip install -e '.[test]' && pytest")
 
 
 def test_the_two_commands_stand_first_and_ci_runs_them():
     assert tuple(COMMANDS[:2]) == SETUP
     ci = (ROOT / ".ci" / "run").read_text()
-    assert "pip install -q -e . && python -m benchmarks run quick" in ci
+    assert "pip install -q -e '.[radiomics]' && python -m benchmarks run quick" in ci
     assert "pip install -q -e '.[test]' && pytest" in ci
 
 
@@ -89,6 +91,17 @@ def test_the_phantom_command_runs(tmp_path):
     assert len(list((tmp_path / "phantoms" / "source").iterdir())) == 20
 
 
+def test_the_elastogram_commands_run(tmp_path, monkeypatch, capsys):
+    (draw,) = re.findall(r"`python -m datamodules.phantom ([^`]* --screens \w+)`", README)
+    (read,) = [c for c in COMMANDS if "datamodules.elastogram" in c]
+    monkeypatch.chdir(tmp_path)
+    assert write_phantoms([*shlex.split(draw), "--patients", "2", "--size", "64", "64"]) == 0
+    words = [{"FRAMES": "phantoms/screens", "DIR": "pairs"}.get(word, word) for word in shlex.split(read)[3:]]
+    assert write_pairs(words) == 0
+    assert len(list((tmp_path / "pairs" / "target").iterdir())) == 2
+    capsys.readouterr()
+
+
 def test_the_other_commands_are_known():
     known = ("sonozoo", "python -m datamodules.phantom", "python -m benchmarks run quick", *SETUP)
     remade = (
@@ -97,6 +110,8 @@ def test_the_other_commands_are_known():
         "python -m benchmarks report results/quick",
         "wandb sweep configs/sweeps/hsct_lambda.yaml",
         "python -m datamodules.usenhance DIR",
+        "python -m benchmarks run harmonizer_small",
+        "python -m datamodules.elastogram FRAMES --out DIR --high 180 --unit kPa",
     )
     assert all(command.startswith(known) or command in remade for command in COMMANDS)
 
