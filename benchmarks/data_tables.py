@@ -49,6 +49,8 @@ def _cells(splits: pd.DataFrame, published: pd.DataFrame):
                 printed = published[(published["metric"] == f"{metric} {split}") & (published["group"] == group)]
                 yield {
                     "row": group, "label": group, "metric": metric, "group": split, "state": "",
-                    "mean": own[column].nunique(), "std_runs": float("nan"), "runs": 1, "planned": 1, "best": False,
+                    "mean": own[column].nunique(), "std_runs": float("nan"), "spread": float("nan"), "runs": 1,
+                    "planned": 1,
+                    "best": False,
                     **beside(printed),
                 }  # fmt: skip

@@ -117,7 +117,7 @@ def _outcome(out: Path, settings: dict[str, Any], key: str, features: pd.DataFra
 def _cell(settings: dict[str, Any], row: str, metric: str, group: str, text: str, value: float) -> dict[str, Any]:
     return {
         "row": row, "label": row, "metric": metric, "group": group, "state": text, "mean": float(value),
-        "std_runs": np.nan, "std_images": np.nan, "runs": 0, "planned": 0, "best": False,
+        "std_runs": np.nan, "std_images": np.nan, "spread": np.nan, "runs": 0, "planned": 0, "best": False,
     } | _beside(settings, row, metric if group == OVERALL else f"{metric}, {group}")  # fmt: skip
 
 

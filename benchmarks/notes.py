@@ -16,6 +16,8 @@ def notes_of(out: Path, plan: dict[str, Any], key: str) -> list[str]:
     notes = [*_data_notes(out, settings, cells)]
     runs = len({(cell["fold"], cell["seed"]) for cell in cells})
     spread = "mean ± standard deviation over them" if runs > 1 else "no spread"
+    if "per" in settings:
+        spread = "scores over each patient's valid pixels, mean ± standard deviation over the patients of a run"
     notes.append(f"{runs} run{'s' * (runs > 1)} a row (folds and seeds), {spread}; best in bold.")
     if "columns" in settings:
         notes.append("Columns are train>test; with two of one name, tested on the patients left out of training.")

@@ -8,6 +8,7 @@ A suite:
         title: B-mode to strain image
         metrics: [SSIM, PSNR]          # columns
         groups: [benign, malignant]    # optional: columns by label, beside "overall"
+        per: patient                   # optional: score patients, not images; the spread is that over patients
         folds: [0, 1]
         seeds: [0]
         paper: {paper: hsct, table: II, dataset: MTUSI}   # whose numbers stand beside ours
@@ -55,7 +56,7 @@ TRIVIAL = ("identity", "mean")
 LAYERS = {"data", "model", "trainer", "evaluation"}
 TABLE_KEYS = LAYERS | {
     "title", "metrics", "groups", "folds", "seeds", "paper", "compare", "reference", "summary", "grid", "rows", "sets",
-    "columns", "radiomics",
+    "columns", "radiomics", "per",
 }  # fmt: skip
 ROW_KEYS = LAYERS | {"config", "baseline", "paper_method", "translator", "columns"}
 SHARED_DATA = set(inspect.signature(UltrasoundDataModule.__init__).parameters) - {"self"}
@@ -150,6 +151,8 @@ def _check_table(where: str, path: Path, table: dict[str, Any]) -> None:
             raise InputError(f"{where} has no '{needed}'; see benchmarks/suites/quick.yaml")
     for row, settings in table["rows"].items():
         _check_keys(f"{path}: row '{row}'", settings, ROW_KEYS)
+    if table.get("per", "patient") != "patient":
+        raise InputError(f"{where}: per '{table['per']}': scores are per patient, or, without this key, per image")
     _check_columns(where, table)
     if table.get("compare", next(iter(table["rows"]))) not in table["rows"]:
         raise InputError(f"{where}: compare '{table['compare']}' is none of its rows; name one")

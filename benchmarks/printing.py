@@ -10,7 +10,7 @@ from benchmarks.statistics import RESAMPLES
 OVERALL = "overall"
 TESTS_NOTE = (
     f"Differences are means over runs. Bootstrap: {RESAMPLES} resamplings of each fold's test patients. t-test: paired "
-    "over runs, as the papers do it; with few runs it says little."
+    "over runs, as the papers do it; with few runs it says little; over patients where these are scored."
 )
 DIGITS = {
     "patients": 0,
@@ -50,7 +50,7 @@ class Table:
         columns: dict[str, dict[str, str]] = {}
         for cell in self.cells.itertuples():
             head = cell.metric if cell.group == OVERALL else f"{cell.metric}, {cell.group}"
-            text = _with_spread(cell.mean, cell.std_runs, cell.metric) if cell.runs else cell.state
+            text = _with_spread(cell.mean, cell.spread, cell.metric) if cell.runs else cell.state
             text += f" ({cell.runs} of {cell.planned} runs)" if 0 < cell.runs < cell.planned else ""
             columns.setdefault(head, {})[cell.label] = bold.format(text) if cell.best else text
             if pd.notna(cell.paper):
@@ -78,6 +78,8 @@ class Table:
                 "95 % interval": f"{test.low:+.{_digits(test.metric)}f} to {test.high:+.{_digits(test.metric)}f}",
                 "p, bootstrap": _p_value(test.bootstrap),
                 "p, t-test": _p_value(test.t_test),
+                "p, t-test over patients": _p_value(test.t_test_patients),
+                "p, Wilcoxon": _p_value(test.wilcoxon),
                 "p, t-test, paper": _p_value(test.paper),
             }
             for test in self.tests.itertuples()

@@ -29,10 +29,35 @@ def over_runs(scores: pd.DataFrame, metric: str) -> tuple[float, float, float, i
     return float(means.mean()), spread, images, len(means)
 
 
+def by_patient(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores of single images to those of patients, over all their valid ``pixels``: MAE and ME are means over these,
+    RMSE is the root of the mean square; other scores are means over images. The patient takes the place of ``id``."""
+    keys = [name for name in ("row", "fold", "seed", "cell", "column", "organ", "device", "patient") if name in scores]
+    numeric = [name for name in scores.select_dtypes("number") if name not in (*keys, "label", "pixels")]
+
+    def pooled(own: pd.DataFrame) -> pd.Series:
+        weight = own["pixels"] / own["pixels"].sum()
+        found = {name: own[name].mean() for name in numeric}
+        found |= {name: (own[name] * weight).sum() for name in ("MAE", "ME") if name in own}
+        if "RMSE" in own:
+            found["RMSE"] = float(np.sqrt((own["RMSE"] ** 2 * weight).sum()))
+        return pd.Series(found | {"pixels": own["pixels"].sum()})
+
+    return (
+        scores.groupby(keys, sort=False, dropna=False)
+        .apply(pooled)
+        .reset_index()
+        .assign(id=lambda rows: rows["patient"])
+    )
+
+
 @dataclass(frozen=True)
 class Comparison:
     """``difference`` of two methods, mean over ``runs``; ``t_test`` its p-value paired over runs, as the papers do it;
-    ``low``, ``high`` the 95 % interval and ``bootstrap`` the p-value of resampling the test patients of each fold."""
+    ``low``, ``high`` the 95 % interval and ``bootstrap`` the p-value of resampling the test patients of each fold.
+
+    ``t_test_patients`` and ``wilcoxon`` are p-values paired over what the scores are of, patients or images.
+    """
 
     difference: float
     runs: int
@@ -40,6 +65,8 @@ class Comparison:
     low: float
     high: float
     bootstrap: float
+    t_test_patients: float = float("nan")
+    wilcoxon: float = float("nan")
 
 
 def compare(one: pd.DataFrame, other: pd.DataFrame, metric: str, seed: int = 0) -> Comparison | None:
@@ -62,7 +89,20 @@ def compare(one: pd.DataFrame, other: pd.DataFrame, metric: str, seed: int = 0) 
         _t_test(differences),
         *(float(edge) for edge in np.percentile(resampled, (2.5, 97.5))),
         float(min(1.0, max(2 * beyond, 1 / RESAMPLES))),
+        *_paired_tests(metric, pairs),
     )
+
+
+def _paired_tests(metric: str, pairs: list[list[pd.DataFrame]]) -> tuple[float, float]:
+    """t-test and Wilcoxon's signed-rank test on the differences of single images or patients."""
+    from scipy.stats import wilcoxon
+
+    if metric in CLASSIFICATION:
+        return float("nan"), float("nan")
+    differences = np.concatenate([(one[metric] - other[metric]).dropna().to_numpy() for one, other in pairs])
+    if len(differences) < 2 or not differences.any():
+        return float("nan"), float("nan")
+    return _t_test(differences), float(wilcoxon(differences).pvalue)
 
 
 def _t_test(differences: np.ndarray) -> float:

@@ -14,7 +14,7 @@ from benchmarks.plan import BETWEEN
 from benchmarks.printing import OVERALL, Table
 from benchmarks.published import beside, printed, read_published
 from benchmarks.results import load_scores, read_plan, remark, state
-from benchmarks.statistics import best, compare, over_runs
+from benchmarks.statistics import best, by_patient, compare, over_runs
 from datamodules.readers import write_text_atomically
 from zoo.metrics import make_metrics
 from zoo.metrics.classification import CLASSIFICATION
@@ -48,6 +48,8 @@ def write_tables(out: Path) -> list[Table]:
 def _make_table(out: Path, plan: dict[str, Any], key: str) -> Table:
     settings = plan["tables"][key]
     scores = load_scores(out, plan, key)
+    if "per" in settings and len(scores):
+        scores = by_patient(scores)
     published = read_published(settings.get("paper"))
     pieces = [(metric, group) for metric in settings["metrics"] for group in _groups(settings, metric)]
     lines = [line for piece in pieces for line in _cells(out, plan, key, scores, published, *piece)]
@@ -91,6 +93,7 @@ def _cells(out: Path, plan, key: str, scores: pd.DataFrame, published: pd.DataFr
         }
         numbers = over_runs(own, metric) if _has(own, metric) else (np.nan, np.nan, np.nan, 0)
         line |= dict(zip(("mean", "std_runs", "std_images", "runs"), numbers, strict=True))
+        line["spread"] = line["std_images" if "per" in settings else "std_runs"]
         line["planned"] = planned
         if not line["runs"] and not line["state"]:
             line["state"] = "-"
@@ -105,7 +108,8 @@ def _printed_by_others(reference: dict[str, Any] | None, metric: str, group: str
     """Lines of methods that are not run here, whose numbers stand in the paper's column."""
     published = read_published(reference)
     lines = published[(published["metric"] == metric) & (published["group"] == group)]
-    nothing = {"state": "", "mean": np.nan, "std_runs": np.nan, "std_images": np.nan, "runs": 0, "planned": 0}
+    missing = dict.fromkeys(("mean", "std_runs", "std_images", "spread"), np.nan)
+    nothing = {"state": "", "runs": 0, "planned": 0} | missing
     return [
         {"row": line.method, "label": line.method, "metric": metric, "group": group} | nothing
         | {"paper": line.value, "paper_spread": line.spread, "paper_interval": line.interval, "best": False}
@@ -133,5 +137,9 @@ def _tests(settings: dict[str, Any], scores: pd.DataFrame, published: pd.DataFra
                 pair = f"{settings['rows'][row]} vs {settings['rows'][other]}"
                 paper = printed(published, pair, f"t-test p of {metric}", group)["value"]
                 line = {"row": row, "other": other, "metric": metric, "group": group} | asdict(found)
+                if "per" in settings:  # the papers that score patients test over them
+                    line |= {"t_test": float("nan")}
+                else:
+                    line |= {"t_test_patients": float("nan"), "wilcoxon": float("nan")}
                 lines.append(line | {"paper": paper.iloc[0] if len(paper) else np.nan})
     return pd.DataFrame(lines)

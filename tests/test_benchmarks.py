@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy.stats import ttest_rel, wilcoxon
 
 from benchmarks.__main__ import main
 from benchmarks.baselines import Identity, MeanTarget
 from benchmarks.plan import merge, read_suite
-from benchmarks.statistics import best, over_runs
+from benchmarks.statistics import best, by_patient, compare, over_runs
 from benchmarks.tables import make_tables, read_plan
 from datamodules import InputError
 from tests import tiny
@@ -145,6 +146,21 @@ def test_a_row_with_a_missing_run_says_so_and_is_never_the_best(results, tmp_pat
     assert wide.loc["U-Net", "MAE"].endswith("(1 of 2 runs)")
     assert "**" not in wide.loc["U-Net", "MAE"]
     assert wide.loc["identity", "FID"] == "12.50 (1 of 2 runs)"
+
+
+def test_a_table_of_patients_has_their_spread_and_tests(results, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(results[0] / "out", out)
+    plan = json.loads((out / "plan.json").read_text())
+    plan["tables"]["elasticity"] |= {"per": "patient", "compare": "U-Net", "groups": []}
+    (out / "plan.json").write_text(json.dumps(plan))
+    (table,) = make_tables(out)
+    scores = by_patient(pd.concat(pd.read_csv(cells(out)["U-Net", fold] / "scores.csv") for fold in (0, 1)))
+    spread = scores.groupby("fold")["MAE"].std(ddof=1).mean()
+    assert table.wide().loc["U-Net", "MAE"] == f"{scores.groupby('fold')['MAE'].mean().mean():.2f} ± {spread:.2f}"
+    assert {"p, t-test over patients", "p, Wilcoxon"} <= set(table.printed_tests())
+    assert "p, t-test" not in table.printed_tests()
+    assert "mean ± standard deviation over the patients of a run" in " ".join(table.notes)
 
 
 def test_tables_say_what_they_were_measured_on(results):
@@ -295,6 +311,35 @@ def test_bad_suites_are_refused(tmp_path):
         (tmp_path / "s.yaml").write_text(yaml.safe_dump({"tables": {"t": table}}))
         with pytest.raises(InputError, match=message):
             read_suite(str(tmp_path / "s.yaml"))
+
+
+def test_scores_of_patients_are_those_of_all_their_valid_pixels():
+    rng = np.random.default_rng(0)
+    errors = [rng.normal(0.5, 2, size) for size in (30, 70, 50)]  # two planes of one patient, one of another
+    scores = pd.DataFrame(
+        {
+            "row": "a", "fold": 0, "seed": 0, "id": ["a1", "a2", "b1"], "patient": ["a", "a", "b"], "organ": np.nan,
+            "MAE": [np.abs(e).mean() for e in errors], "ME": [e.mean() for e in errors],
+            "RMSE": [np.sqrt((e**2).mean()) for e in errors], "SSIM": [0.2, 0.4, 0.9], "pixels": [30, 70, 50],
+        }
+    )  # fmt: skip
+    found = by_patient(scores).set_index("id")
+    whole = np.concatenate(errors[:2])
+    assert found.loc["a", "MAE"] == pytest.approx(np.abs(whole).mean())
+    assert found.loc["a", "ME"] == pytest.approx(whole.mean())
+    assert found.loc["a", "RMSE"] == pytest.approx(np.sqrt((whole**2).mean()))
+    assert found.loc["a", "SSIM"] == pytest.approx(0.3)
+    assert found.loc["b", "RMSE"] == pytest.approx(scores["RMSE"][2])
+
+
+def test_methods_are_compared_over_patients():
+    rng = np.random.default_rng(1)
+    names = [str(n) for n in range(12)]
+    ours, theirs = (pd.DataFrame({"fold": 0, "seed": 0, "id": names, "patient": names}) for _ in range(2))
+    ours["MAE"], theirs["MAE"] = rng.normal(4, 1, 12), rng.normal(5, 1, 12)
+    found = compare(ours, theirs, "MAE")
+    assert found.t_test_patients == pytest.approx(ttest_rel(ours["MAE"], theirs["MAE"]).pvalue)
+    assert found.wilcoxon == pytest.approx(wilcoxon(ours["MAE"], theirs["MAE"]).pvalue)
 
 
 def test_statistics():

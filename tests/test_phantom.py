@@ -14,6 +14,7 @@ from datamodules.elasticity import shear_wave_speed, youngs_modulus
 from datamodules.errors import InputError
 from datamodules.phantom.__main__ import main as write_phantoms
 from datamodules.phantom.elastography import MAX_MODULUS, shear_wave_map
+from datamodules.phantom.organs import draw_prostate
 from datamodules.phantom.scanner import (
     CART,
     FIVE_SCANNERS,
@@ -26,7 +27,7 @@ from datamodules.phantom.scanner import (
 )
 from datamodules.phantom.simulate import TASKS, PhantomSource, simulate_patients
 from datamodules.phantom.test_object import draw_test_object
-from datamodules.phantom.tissue import Field, Tissue, draw_tissue
+from datamodules.phantom.tissue import FULL_FIELD, Field, Tissue, draw_tissue
 
 VIEW = Field(40.0, 40.0, 256, 256)
 PLAIN = Scanner("plain", 7.0, 0.6, 2.0, 20.0, noise=-200.0, gain_slope=0.0)
@@ -276,3 +277,46 @@ def test_batches_on_a_device_write_the_same_pictures_as_workers_do(tmp_path):
 def test_the_cache_says_what_it_holds(tmp_path):
     cache = open_or_build(PhantomSource("swe", 2, (16, 16)), tmp_path)
     assert json.loads((cache.folders[0] / "key.json").read_text())["task"] == "swe"
+
+
+@pytest.mark.parametrize(("organ", "fewest", "most"), [("prostate", 9, 15), ("thyroid", 2, 4)])
+def test_organs_have_several_planes_of_one_patient(organ, fewest, most):
+    data = PhantomDataModule(organ, patients=10, size=(32, 32), fractions=(0.5, 0.2, 0.3))
+    splits = data.splits()
+    counts = splits.groupby("patient").size()
+    assert len(counts) == 10
+    assert fewest <= counts.min() < counts.max() <= most
+    assert (splits.groupby("patient")["split"].nunique() == 1).all()
+    assert (splits["organ"] == organ).all()
+
+
+def test_planes_share_their_patients_tissue_and_differ_in_what_they_show():
+    patients = [[draw_prostate(*rngs(n, plane), FULL_FIELD).youngs_modulus for plane in range(3)] for n in range(8)]
+    medians = np.array([[np.median(plane) for plane in planes] for planes in patients])
+    assert medians.std(axis=1).mean() < 0.5 * medians.mean(axis=1).std()
+    assert not np.array_equal(patients[0][0], patients[0][1])
+
+
+def rngs(patient: int, plane: int):
+    return np.random.default_rng([patient]), np.random.default_rng([patient, plane, 1])
+
+
+def test_organs_have_the_scales_of_the_papers():
+    prostate, thyroid = (PhantomDataModule(organ, patients=2, size=(32, 32)) for organ in ("prostate", "thyroid"))
+    assert (prostate.task.target.high, prostate.task.target.unit) == (100.0, "kPa")
+    assert (thyroid.task.target.high, thyroid.task.target.unit) == (10.0, "m/s")
+    values = {}
+    for name, data in (("prostate", prostate), ("thyroid", thyroid)):
+        batch = next(iter(data.predict_dataloader()))
+        values[name] = data.task.target.to_physical(batch["target"])[batch["valid"]]
+    assert 8 < float(values["prostate"].median()) < 40, "kPa"
+    assert 1.5 < float(values["thyroid"].median()) < 5, "m/s"
+    assert set(thyroid.rows["device"]) == {"scanner A"}
+
+
+def test_a_wider_field_shows_more_of_the_same_tissue():
+    wide = PhantomDataModule("prostate", patients=2, size=(96, 96), field_mm=(60, 60))
+    usual = PhantomDataModule("prostate", patients=2, size=(64, 64))
+    assert wide.source.view.row_mm == usual.source.view.row_mm
+    with pytest.raises(InputError, match="give depth and width between 20 and 120 mm"):
+        PhantomDataModule("prostate", patients=2, field_mm=(5, 60))

@@ -109,7 +109,8 @@ class Evaluation(Callback):
             reference = source if name == "MI_source" else target
             scores[name] = metric.per_image(made, reference, batch["valid"]).tolist()
         for index in range(len(batch["id"])):
-            self.rows.append(_facts(batch, index) | {name: values[index] for name, values in scores.items()})
+            facts = _facts(batch, index) | {"pixels": int(batch["valid"][index].sum())}
+            self.rows.append(facts | {name: values[index] for name, values in scores.items()})
             if len(self.panels) < self.grid_images:
                 images = [image[index].float() for image in (batch["source"], batch["target"], translation)]
                 self.panels.append(panel(self.task, *images, batch["valid"][index]))

@@ -7,6 +7,7 @@ import pandas as pd
 from datamodules.cache import ImageCache, open_or_build
 from datamodules.errors import InputError
 from datamodules.phantom.simulate import PhantomSource, TaskName, phantom_rows, phantom_task
+from datamodules.phantom.tissue import FULL_FIELD, Field
 from datamodules.ultrasound import UltrasoundDataModule
 
 
@@ -15,13 +16,16 @@ class PhantomDataModule(UltrasoundDataModule):
 
     ``elastography``: B-mode to colour strain image. ``swe``: B-mode to Young's modulus in kPa, ``valid`` where the
     confidence is above 0.75. ``enhancement``: handheld to cart. ``harmonization``: four scanners to a fifth,
-    unpaired. ``test_object``: the same scanners on a test object, paired.
+    unpaired. ``test_object``: the same scanners on a test object, paired. ``prostate``: B-mode to Young's modulus up to
+    100 kPa, 9 to 15 planes a patient. ``thyroid``: by another scanner, to shear-wave speed up to 10 m/s, 2 to 4 planes.
 
     Args:
         task: one of the above.
-        patients: how many to simulate; a patient has one pair of images.
+        patients: how many to simulate; a patient has one pair of images, but for the tasks with planes.
         phantom_seed: which patients; the split has its own ``seed``.
-        scanner: profile that scans them in ``elastography`` and ``swe``: cart, handheld, scanner A to D, reference.
+        scanner: profile that scans them, but in the tasks that have scanners of their own: cart, handheld, scanner A to
+            D, reference; by default the cart, and scanner A for ``thyroid``.
+        field_mm: depth and width of the field of view.
         source_devices: of ``harmonization`` and ``test_object``: which of scanner A to D are sources; all by default.
             Each scans its own part of the patients.
 
@@ -33,7 +37,8 @@ class PhantomDataModule(UltrasoundDataModule):
         task: TaskName = "elastography",
         patients: int = 500,
         phantom_seed: int = 0,
-        scanner: str = "cart",
+        scanner: str | None = None,
+        field_mm: tuple[float, float] = (40.0, 40.0),
         source_devices: list[str] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -41,7 +46,11 @@ class PhantomDataModule(UltrasoundDataModule):
         if patients < 1:
             raise InputError(f"patients {patients}: simulate at least one")
         self.task = phantom_task(task)
-        self.source = PhantomSource(task, patients, self.size, phantom_seed, scanner=scanner)
+        if min(field_mm) < 20 or max(field_mm) > 120:
+            raise InputError(f"field_mm {tuple(field_mm)}: give depth and width between 20 and 120 mm")
+        depth, width = field_mm
+        view = Field(depth, width, round(depth / FULL_FIELD.row_mm), round(width / FULL_FIELD.column_mm))
+        self.source = PhantomSource(task, patients, self.size, phantom_seed, view, scanner)
         self.source_devices = source_devices
 
     def load(self) -> tuple[pd.DataFrame, ImageCache]:

@@ -11,19 +11,25 @@ import torch
 from scipy.ndimage import map_coordinates
 
 from datamodules.batch import GREY, PAIRED_METRICS, RGB, UNPAIRED_METRICS, Signal, Task
+from datamodules.elasticity import shear_wave_speed
 from datamodules.errors import InputError
 from datamodules.grid import Grid
 from datamodules.phantom.elastography import MAX_MODULUS, shear_wave_map, strain_image
+from datamodules.phantom.organs import ORGANS, planes_of
 from datamodules.phantom.scanner import CART, FIVE_SCANNERS, HANDHELD, Scanner, TissueBatch, b_mode
 from datamodules.phantom.test_object import draw_test_object
 from datamodules.phantom.tissue import FULL_FIELD, Field, Tissue, draw_tissue, random_field
 
-TaskName = Literal["elastography", "swe", "enhancement", "harmonization", "test_object"]
+TaskName = Literal["elastography", "swe", "enhancement", "harmonization", "test_object", "prostate", "thyroid"]
 TASKS: tuple[str, ...] = get_args(TaskName)
-ONE_SCANNER = ("elastography", "swe")  # tasks whose B-mode may come from any scanner
+ONE_SCANNER = ("elastography", "swe", "prostate", "thyroid")  # tasks whose B-mode may come from any scanner
+SCANNERS = {"thyroid": "scanner A"}  # of a task, unless another is named; cart otherwise
+PLANE = 100  # numbers of an organ's images: the patient's number times this, plus the plane's
 CONFIDENCE = 0.75  # the threshold of the sSWE paper
 DEFORMATION_MM = 0.6  # between the handheld's and the cart's image of one patient
 YOUNGS_MODULUS = Signal(1, 0.0, MAX_MODULUS, "kPa")
+PROSTATE_MODULUS = Signal(1, 0.0, 100.0, "kPa")  # full scales of the sSWE papers
+THYROID_SPEED = Signal(1, 0.0, 10.0, "m/s")
 DATA = "simulated phantoms (not the papers' data)"
 
 
@@ -43,6 +49,10 @@ def phantom_task(name: str) -> Task:
         return Task(name, GREY, GREY, paired=False, data=DATA, metrics=UNPAIRED_METRICS)
     if name == "test_object":
         return Task(name, GREY, GREY, paired=True, data=DATA, metrics=(*PAIRED_METRICS, "MI_source"))
+    if name == "prostate":
+        return Task(name, GREY, PROSTATE_MODULUS, paired=True, data=DATA)
+    if name == "thyroid":
+        return Task(name, GREY, THYROID_SPEED, paired=True, data=DATA)
     raise InputError(f"task '{name}' is none of the phantom's: {', '.join(TASKS)}")
 
 
@@ -55,11 +65,24 @@ def scanner_for(task: str, name: str) -> Scanner:
     profiles = {scanner.name: scanner for scanner in (CART, HANDHELD, *FIVE_SCANNERS)}
     if name not in profiles:
         raise InputError(f"scanner '{name}' is none of {', '.join(profiles)}")
-    if name != CART.name and task not in ONE_SCANNER:
+    if name != default_scanner(task) and task not in ONE_SCANNER:
         raise InputError(
             f"scanner '{name}': the task '{task}' has scanners of its own; choose {', '.join(ONE_SCANNER)}"
         )
     return profiles[name]
+
+
+def default_scanner(task: str) -> str:
+    """The profile that scans a task's patients where none is named."""
+    return SCANNERS.get(task, CART.name)
+
+
+def image_numbers(task: str, patients: int, seed: int) -> list[int]:
+    """The numbers of all images: one a patient, or of an organ's every plane (see :data:`PLANE`)."""
+    if task not in ORGANS:
+        return list(range(patients))
+    planes = [planes_of(task, np.random.default_rng([TASKS.index(task), seed, n, 2])) for n in range(patients)]
+    return [patient * PLANE + plane for patient, count in enumerate(planes) for plane in range(count)]
 
 
 @dataclass(frozen=True)
@@ -87,7 +110,7 @@ def simulate_patients(
     """Simulate patients; each depends on ``task``, ``seed`` and its own number alone, not on its batch or device.
 
     Args:
-        numbers: the patients' numbers, from 0.
+        numbers: the patients' numbers, from 0; of an organ, the images' (see :func:`image_numbers`).
         device: where the scans are computed, as one batch. Tissue is drawn on the CPU.
         scanner: of the B-mode images in ``elastography`` and ``swe``; the other tasks have scanners of their own.
     """
@@ -98,6 +121,7 @@ def simulate_patients(
         "enhancement": _enhancement,
         "harmonization": _harmonization,
         "test_object": _test_object,
+        **{organ: partial(_organ, organ, seed, scanner) for organ in ORGANS},
     }
     rngs = [np.random.default_rng([TASKS.index(task), seed, number]) for number in numbers]
     return makers[task](numbers, rngs, view, device)
@@ -133,6 +157,20 @@ def _swe(scanner, numbers, rngs, view, device) -> list[Patient]:
     for tissue, scan, rng in zip(tissues, scans, rngs, strict=True):
         modulus, confidence = shear_wave_map(tissue, view, rng)
         patients.append(_patient(tissue, scan, modulus[None] / MAX_MODULUS, scanner.name, confidence > CONFIDENCE))
+    return patients
+
+
+def _organ(organ, seed, scanner, numbers, rngs, view, device) -> list[Patient]:
+    """Planes of patients, whose tissue follows from the patient's number alone; modulus in kPa or speed in m/s."""
+    own = [np.random.default_rng([TASKS.index(organ), seed, number // PLANE, 1]) for number in numbers]
+    tissues = [ORGANS[organ](patient, rng, view) for patient, rng in zip(own, rngs, strict=True)]
+    scans = _scan(tissues, [scanner] * len(tissues), rngs, view, device)
+    signal, patients = phantom_task(organ).target, []
+    for tissue, scan, rng in zip(tissues, scans, rngs, strict=True):
+        modulus, confidence = shear_wave_map(tissue, view, rng)
+        values = shear_wave_speed(modulus) if signal.unit == "m/s" else modulus
+        target = (values / signal.high).clamp(0, 1)[None]
+        patients.append(_patient(tissue, scan, target, scanner.name, confidence > CONFIDENCE))
     return patients
 
 
@@ -220,23 +258,26 @@ class PhantomSource:
         size: tuple[int, int],
         seed: int = 0,
         view: Field | None = None,
-        scanner: str = CART.name,
+        scanner: str | None = None,
     ) -> None:
         self.task, self.patients, self.seed, self.view = task, patients, seed, view or FULL_FIELD
-        self.scanner = scanner_for(task, scanner)
+        self.scanner = scanner_for(task, scanner or default_scanner(task))
+        self.numbers = image_numbers(task, patients, seed)
         self.grid = Grid(tuple(size))
         self.key = {"phantom": 1, "task": task, "patients": patients, "size": list(size), "seed": seed,
                     "view": asdict(self.view), "scanner": asdict(self.scanner)}  # fmt: skip
 
     def __len__(self) -> int:
-        return self.patients
+        return len(self.numbers)
 
     def read(self, index: int) -> dict[str, np.ndarray]:
-        return self._arrays(simulate_patients(self.task, [index], self.seed, self.view, scanner=self.scanner)[0])
+        number = self.numbers[index]
+        return self._arrays(simulate_patients(self.task, [number], self.seed, self.view, scanner=self.scanner)[0])
 
     def read_many(self, indices: list[int], device: torch.device | str) -> list[dict[str, np.ndarray]]:
         """A batch simulated on ``device``; the same images as :meth:`read` gives, up to rounding."""
-        patients = simulate_patients(self.task, indices, self.seed, self.view, device, self.scanner)
+        numbers = [self.numbers[index] for index in indices]
+        patients = simulate_patients(self.task, numbers, self.seed, self.view, device, self.scanner)
         return [self._arrays(patient) for patient in patients]
 
     def _arrays(self, patient: Patient) -> dict[str, np.ndarray]:
@@ -252,18 +293,19 @@ class PhantomSource:
 
 def phantom_rows(source: PhantomSource, facts: np.ndarray) -> pd.DataFrame:
     """The manifest rows of simulated patients; ``facts`` is the cache's array of that name, ``(N, 1, 1, 2)``."""
-    numbers = range(source.patients)
+    numbers = source.numbers
     scanners = [scanner.name for scanner in FIVE_SCANNERS[:-1]]
     device = dict.fromkeys(ONE_SCANNER, source.scanner.name) | {"enhancement": HANDHELD.name}
     ids = [f"{source.task}-{source.seed}-{number:05d}" for number in numbers]
-    tested = source.task == "test_object"
+    several = source.task in ORGANS
+    unlabelled = several or source.task == "test_object"
     return pd.DataFrame(
         {
             "id": ids,
-            "patient": ids,
-            "label": "" if tested else np.where(facts[:, 0, 0, 0], "malignant", "benign"),
+            "patient": [f"{source.task}-{source.seed}-{number // PLANE:05d}" for number in numbers] if several else ids,
+            "label": "" if unlabelled else np.where(facts[:, 0, 0, 0], "malignant", "benign"),
             "outcome": facts[:, 0, 0, 1].astype(int),
-            "organ": "test object" if tested else "breast",
+            "organ": {"test_object": "test object"}.get(source.task, source.task if several else "breast"),
             "device": [device.get(source.task) or scanners[number % len(scanners)] for number in numbers],
             "split": "",
         }
