@@ -52,10 +52,16 @@ def correlations(features: pd.DataFrame) -> dict[str, Correlation]:
 
 
 def distances(features: pd.DataFrame) -> dict[str, list[float]]:
-    """Of each row and run: Frechet distance of the made images' features to the target scanner's."""
+    """Of each row and run: Frechet distance of the made images' features to the target scanner's, on the scale of the
+    measured images of both sides, which is the same for all rows."""
     whole = features[features["region"] == WHOLE]
+
+    def distance(run: pd.DataFrame) -> float:
+        source, made, target = (of(run, kind) for kind in ("source", "made", "target"))
+        return frechet_distance(made, target, pd.concat([source, target]))
+
     return {
-        row: [frechet_distance(of(run, "made"), of(run, "target")) for _, run in own.groupby(["fold", "seed"])]
+        row: [distance(run) for _, run in own.groupby(["fold", "seed"])]
         for row, own in whole.groupby("row", sort=False)
     }
 

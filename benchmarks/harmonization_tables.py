@@ -15,6 +15,7 @@ from benchmarks.statistics import best
 from datamodules.errors import InputError
 from datamodules.readers import write_text_atomically
 
+UNFILTERED = "without wavelets"
 HIGHER = {"mean r": True, "Frechet distance": False}
 SCORES = ("AUC", "accuracy", "specificity", "sensitivity")
 CORRELATION, SELECTION, PREDICTION = "Fig 4b", "text", "3 / Fig 6"  # where the harmonizer paper prints them
@@ -48,31 +49,43 @@ def _of_column(features: pd.DataFrame, settings: dict[str, Any], name: str) -> p
 def _radiomics(out: Path, settings: dict[str, Any], key: str, features: pd.DataFrame) -> Table:
     pairs, sets = (_of_column(features, settings, name) for name in ("pairs", "sets"))
     r, apart = correlations(pairs), distances(sets)
-    rows = [row for row in settings["rows"] if row in r or row in apart]
     if r:
         by_feature = pd.DataFrame({row: found.by_feature for row, found in r.items()})
         write_text_atomically(out / "tables" / f"{key}_correlations.csv", by_feature.to_csv(index_label="feature"))
-    cells = []
-    for row in rows:
-        if row in r:
-            text = f"{r[row].mean:.3f} ({r[row].low:.3f} to {r[row].high:.3f})"
-            cells.append(_cell(settings, row, "mean r", OVERALL, text, r[row].mean))
-        if row in apart:
-            mean = np.mean(apart[row])
-            cells.append(_cell(settings, row, "Frechet distance", OVERALL, f"{mean:.1f}", mean))
-    for metric, higher in HIGHER.items():
-        winners = best({cell["row"]: cell["mean"] for cell in cells if cell["metric"] == metric}, higher)
-        for cell in cells:
-            cell["best"] |= cell["metric"] == metric and cell["row"] in winners
+    cells = _likeness(settings, OVERALL, r, apart)
+    wavelets = [name for name in features if name.startswith("wavelet")]
+    if wavelets:
+        plain = (table.drop(columns=wavelets) for table in (pairs, sets))
+        cells += _likeness(settings, UNFILTERED, correlations(next(plain)), distances(next(plain)))
+    cells.sort(key=lambda cell: list(HIGHER).index(cell["metric"]))
+    for metric, group in {(cell["metric"], cell["group"]) for cell in cells}:
+        own = [cell for cell in cells if (cell["metric"], cell["group"]) == (metric, group)]
+        winners = best({cell["row"]: cell["mean"] for cell in own}, HIGHER[metric])
+        for cell in own:
+            cell["best"] = cell["row"] in winners
     first = pairs[(pairs["region"] != WHOLE) & (pairs["of"] == "made") & (pairs["row"] == pairs["row"].iloc[0])]
     notes = [
         f"{numbers(features).shape[1]} features. mean r: Pearson correlation with the target scanner's image of the "
         "same region, mean over features, 95 % interval of resampling them; "
         f"{len(first)} regions of '{settings['radiomics']['pairs']}'. Without one, being constant: {_undefined(r)}.",
-        f"Frechet distance: of whole-image features to the target scanner's, '{settings['radiomics']['sets']}'.",
+        "Frechet distance: of whole-image features to the target scanner's, each scaled by its deviation over the "
+        f"measured images of both sides; '{settings['radiomics']['sets']}'.",
         *_printed_in(settings, CORRELATION),
     ]
     return Table(f"{key}_radiomics", f"Radiomics of: {settings['title']}", pd.DataFrame(cells), notes)
+
+
+def _likeness(settings: dict[str, Any], group: str, r: dict[str, Correlation], apart: dict[str, list[float]]):
+    """Cells of a row's correlation and distance, on all features or a part of them."""
+    cells = []
+    for row in (row for row in settings["rows"] if row in r or row in apart):
+        if row in r:
+            text = f"{r[row].mean:.3f} ({r[row].low:.3f} to {r[row].high:.3f})"
+            cells.append(_cell(settings, row, "mean r", group, text, r[row].mean))
+        if row in apart:
+            mean = np.mean(apart[row])
+            cells.append(_cell(settings, row, "Frechet distance", group, f"{mean:.1f}", mean))
+    return cells
 
 
 def _undefined(r: dict[str, Correlation]) -> str:

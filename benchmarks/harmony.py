@@ -45,24 +45,28 @@ def _pearson(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         return np.where(norms > least, (one * other).sum(0) / norms, np.nan)
 
 
-def frechet_distance(one: pd.DataFrame, target: pd.DataFrame) -> float:
-    """Squared Frechet distance of two Gaussians fitted to feature sets, z-scored by the target's mean and deviation.
+def frechet_distance(one: pd.DataFrame, target: pd.DataFrame, scale: pd.DataFrame | None = None) -> float:
+    """Squared Frechet distance of two Gaussians fitted to feature sets, z-scored by the deviation over ``scale``.
 
-    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), as FID has it on Inception features. Features that are constant or not
-    finite in either set do not count. It grows with few images; compare sets of one size.
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), as FID has it on Inception features. By default ``scale`` is both sets
+    together; for distances to be comparable, give the same to all. (Scaled by the target alone, a feature that hardly
+    varies there outweighs all others.) Features that are constant or not finite do not count. The distance grows with
+    few images; compare sets of one size.
 
     Raises:
         InputError: the sets have other features, or fewer than two images.
     """
-    if not one.columns.equals(target.columns):
+    scale = pd.concat([one, target]) if scale is None else scale
+    if not one.columns.equals(target.columns) or not one.columns.equals(scale.columns):
         raise InputError("two sets of other features have no distance; compute both with the same settings")
     if min(len(one), len(target)) < 2:
         raise InputError(f"sets of {len(one)} and {len(target)} images have no covariance; use at least 2 each")
-    x, y = one.to_numpy(float), target.to_numpy(float)
-    used = np.isfinite(x).all(0) & np.isfinite(y).all(0)
-    used[used] &= y[:, used].std(0) > 1e-9 * np.maximum(1.0, np.abs(y[:, used]).max(0))
-    mean, std = y[:, used].mean(0), y[:, used].std(0)
-    x, y = (x[:, used] - mean) / std, (y[:, used] - mean) / std
+    x, y, all_of_it = (table.to_numpy(float) for table in (one, target, scale))
+    used = np.isfinite(x).all(0) & np.isfinite(y).all(0) & np.isfinite(all_of_it).all(0)
+    all_of_it = all_of_it[:, used]
+    std = all_of_it.std(0)
+    varies = std > 1e-9 * np.maximum(1.0, np.abs(all_of_it).max(0))
+    x, y = (table[:, used][:, varies] / std[varies] for table in (x, y))
     # With centred X, Y scaled to covariances X'X, Y'Y: tr (C1 C2)^(1/2) is the nuclear norm of X Y'.
     difference = x.mean(0) - y.mean(0)
     x, y = ((s - s.mean(0)) / np.sqrt(len(s) - 1) for s in (x, y))

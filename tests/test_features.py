@@ -117,6 +117,24 @@ def test_the_papers_numbers_stand_beside_ours(cells):
     )
 
 
+def test_likeness_is_also_given_without_wavelets(cells, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(cells["full"].parent.parent, out)
+    for path in (out / "cells").glob("*/features.csv.gz"):
+        texture = {name: name.replace("original", "wavelet-HH") for name in pd.read_csv(path) if "_glcm_" in name}
+        pd.read_csv(path).rename(columns=texture).to_csv(path, index=False)
+    radiomics = {table.key: table for table in make_tables(out)}["harmonization_radiomics"]
+    by_feature = pd.read_csv(out / "tables" / "harmonization_correlations.csv", index_col="feature")["FDA"]
+    wide = radiomics.wide()
+    assert list(wide) == ["mean r", "mean r, paper", "mean r, without wavelets", "Frechet distance",
+                          "Frechet distance, without wavelets"]  # fmt: skip
+    plain = by_feature[~by_feature.index.str.startswith("wavelet")]
+    assert float(wide.loc["FDA", "mean r"].split()[0]) == pytest.approx(by_feature.mean(), abs=1e-3)
+    assert float(wide.loc["FDA", "mean r, without wavelets"].split()[0]) == pytest.approx(plain.mean(), abs=1e-3)
+    distances = wide.loc["FDA", ["Frechet distance", "Frechet distance, without wavelets"]].astype(float)
+    assert distances.iloc[1] < distances.iloc[0]
+
+
 def test_an_outcome_that_cannot_be_predicted_is_said_and_costs_no_other_table(cells, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(cells["full"].parent.parent, out)

@@ -43,12 +43,19 @@ def test_features_of_other_regions_are_not_correlated():
 
 def test_frechet_distance_is_the_textbooks():
     one, target = table(60, 5, 0, mean=1.0, std=2.0), table(50, 5, 1, mean=4.0, std=3.0)
-    x, y = ((t - target.mean()) / target.std(ddof=0) for t in (one, target))
+    x, y = (t / pd.concat([one, target]).std(ddof=0) for t in (one, target))
     c1, c2, difference = np.cov(x.T), np.cov(y.T), x.mean() - y.mean()
     expected = difference @ difference + np.trace(c1 + c2 - 2 * sqrtm(c1 @ c2).real)
     assert frechet_distance(one, target) == pytest.approx(expected)
     assert frechet_distance(target, target) == pytest.approx(0, abs=1e-9)
     assert frechet_distance(100 * one, 100 * target) == pytest.approx(expected), "units do not matter"
+    assert frechet_distance(one, target, 2 * pd.concat([one, target])) == pytest.approx(expected / 4)
+
+
+def test_no_feature_outweighs_the_others_because_the_target_hardly_varies_in_it():
+    one, target = table(60, 10, 0), table(60, 10, 1)
+    still = target.assign(f0=target["f0"] * 1e-6)
+    assert frechet_distance(one, still) < frechet_distance(one, target) + 4
 
 
 def test_frechet_distance_grows_with_a_shift_and_takes_more_features_than_images():
