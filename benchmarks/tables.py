@@ -16,6 +16,7 @@ from benchmarks.published import beside, printed, read_published
 from benchmarks.results import load_scores, read_plan, remark, state
 from benchmarks.statistics import best, by_patient, compare, over_runs
 from datamodules.readers import write_text_atomically
+from zoo.evaluation import CONFIDENCE
 from zoo.metrics import make_metrics
 from zoo.metrics.classification import CLASSIFICATION
 
@@ -120,7 +121,7 @@ def _printed_by_others(reference: dict[str, Any] | None, metric: str, group: str
 def _direction(metric: str) -> bool | None:
     if metric in ("LPIPS", "FID"):
         return False
-    return True if metric in CLASSIFICATION else make_metrics((metric,), 1.0)[metric].higher_is_better
+    return True if metric in (*CLASSIFICATION, CONFIDENCE) else make_metrics((metric,), 1.0)[metric].higher_is_better
 
 
 def _tests(settings: dict[str, Any], scores: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:

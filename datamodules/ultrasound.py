@@ -221,11 +221,15 @@ class UltrasoundDataModule(pl.LightningDataModule):
             targets = rows["index"].to_numpy()
         return UltrasoundDataset(self.cache, rows, self._augment(split), targets, shuffle=True)
 
+    def sources(self, split: str, most: int) -> Iterator[torch.Tensor]:
+        """Source images ``(C, H, W)`` in [-1, 1] of ``split``, evenly chosen where there are more than ``most``."""
+        for index in _evenly(self.dataset(split).indices, most):
+            yield _to_tensor("source", self.cache.image("source", index))
+
     def targets(self, split: str, most: int) -> Iterator[torch.Tensor]:
-        """Target images ``(C, H, W)`` in [-1, 1] of ``split``, evenly chosen where there are more than ``most``."""
+        """Target images likewise."""
         dataset = self.dataset(split)
-        pool = dataset.indices if dataset.targets is None else dataset.targets
-        for index in pool[np.unique(np.linspace(0, len(pool) - 1, min(most, len(pool))).round().astype(int))]:
+        for index in _evenly(dataset.indices if dataset.targets is None else dataset.targets, most):
             yield _to_tensor("target", self.cache.image(dataset.target_array, index))
 
     def _augment(self, split: str) -> Augment | None:
@@ -289,6 +293,10 @@ class UltrasoundDataModule(pl.LightningDataModule):
     def _check_labels(self, rows: pd.DataFrame) -> None:
         unknown = sorted(set(rows["label"]) - {"", *CLASSES})
         InputError.raise_for(f"label '{name}' is none of {', '.join(CLASSES)}; rename it" for name in unknown)
+
+
+def _evenly(indices: np.ndarray, most: int) -> np.ndarray:
+    return indices[np.unique(np.linspace(0, len(indices) - 1, min(most, len(indices))).round().astype(int))]
 
 
 def _collate(samples: list[dict]) -> Batch:

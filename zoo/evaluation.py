@@ -17,6 +17,7 @@ from zoo.metrics.classification import CLASSIFICATION
 from zoo.pictures import panel
 
 FACTS = ("id", "patient", "organ", "device")
+CONFIDENCE = "AUC_confidence"  # of a method that also says where its translation may be trusted
 
 
 class Evaluation(Callback):
@@ -101,13 +102,16 @@ class Evaluation(Callback):
             self.rows.append(_facts(batch, index) | {"probability": probability})
 
     @torch.no_grad()
-    def _score_images(self, batch: Batch, translation: Tensor, stage: str) -> None:
+    def _score_images(self, batch: Batch, outputs: Tensor, stage: str) -> None:
+        translation, confidence = outputs.tensor_split([self.task.target.channels], dim=1)
         source, target, made = (_unit(image) for image in (batch["source"], batch["target"], translation))
         scores: dict[str, list[float]] = {}
         for name, metric in self.metrics[stage].items():
             metric.to(made.device)
             reference = source if name == "MI_source" else target
             scores[name] = metric.per_image(made, reference, batch["valid"]).tolist()
+        if confidence.shape[1]:
+            scores[CONFIDENCE] = [_area(*pair) for pair in zip(batch["valid"], confidence, strict=True)]
         for index in range(len(batch["id"])):
             facts = _facts(batch, index) | {"pixels": int(batch["valid"][index].sum())}
             self.rows.append(facts | {name: values[index] for name, values in scores.items()})
@@ -124,7 +128,7 @@ class Evaluation(Callback):
         if not rows:
             return
         classes = "probability" in rows[0]
-        for name, value in (_class_scores(rows) if classes else _means(rows, self.metrics[stage])).items():
+        for name, value in (_class_scores(rows) if classes else _means(rows, _metrics_of(rows))).items():
             pl_module.log(f"{stage}/{name}", value, rank_zero_only=True)
         fid = float(self.fid.compute()) if self.fid is not None and stage == "test" and not classes else None
         if fid is not None:
@@ -148,6 +152,10 @@ def _facts(batch: Batch, index: int) -> dict[str, Any]:
     return {fact: batch[fact][index] for fact in FACTS} | {"label": label}
 
 
+def _metrics_of(rows: list[dict]) -> list[str]:
+    return [name for name in rows[0] if name not in (*FACTS, "label", "pixels")]
+
+
 def _means(rows: list[dict], names: Iterable[str]) -> dict[str, float]:
     scores = {name: [row[name] for row in rows if not np.isnan(row[name])] for name in names}
     return {name: float(np.mean(values)) if values else float("nan") for name, values in scores.items()}
@@ -156,6 +164,15 @@ def _means(rows: list[dict], names: Iterable[str]) -> dict[str, float]:
 def _class_scores(rows: list[dict]) -> dict[str, float]:
     label, probability = (np.array([row[name] for row in rows]) for name in ("label", "probability"))
     return {name: score(label, probability) for name, score in CLASSIFICATION.items()}
+
+
+def _area(valid: Tensor, confidence: Tensor) -> float:
+    """Area under the ROC curve of the pixels' confidence against where the target may be trusted."""
+    from sklearn.metrics import roc_auc_score
+
+    if valid.all() or not valid.any():
+        return float("nan")
+    return float(roc_auc_score(valid.flatten().cpu(), confidence.float().flatten().cpu()))
 
 
 def _unit(image: Tensor) -> Tensor:

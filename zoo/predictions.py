@@ -9,15 +9,15 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import BasePredictionWriter
 from torch import Tensor
 
-from datamodules.batch import Batch, Task
+from datamodules.batch import GREY, Batch, Task
 from datamodules.errors import InputError
 from datamodules.grid import resize
 from datamodules.readers import safe_name, write_image, write_text_atomically
 
 
 class PredictionWriter(BasePredictionWriter):
-    """Writes every translation of ``predict`` and, last, ``predictions.csv``: id, file, unit and range of each. Of a
-    diagnosis, it writes the id and the probability of malignancy.
+    """Writes every translation of ``predict`` and, last, ``predictions.csv``: id, file, unit and range of each, and the
+    file of its confidence where the method has one. Of a diagnosis, it writes the id and the probability of malignancy.
 
     Args:
         task: what is translated; the command line takes it from the data.
@@ -71,15 +71,17 @@ class PredictionWriter(BasePredictionWriter):
                 {"id": image_id, "probability": p} for image_id, p in zip(batch["id"], probabilities, strict=True)
             ]
             return
+        signal = self.task.target
         for image_id, image in zip(batch["id"], prediction.float().cpu(), strict=True):
             file = self._file_name(image_id)
             pixels = image.permute(1, 2, 0).numpy()
             pixels = resize(pixels, self.shapes.get(image_id, pixels.shape[:2]))
-            write_image(self.folder / file, pixels, self.task.target)
-            signal = self.task.target
-            self.written.append(
-                {"id": image_id, "file": file, "unit": signal.unit, "low": signal.low, "high": signal.high}
-            )
+            write_image(self.folder / file, pixels[..., : signal.channels], signal)
+            row = {"id": image_id, "file": file, "unit": signal.unit, "low": signal.low, "high": signal.high}
+            if pixels.shape[-1] > signal.channels:
+                row["confidence"] = f"{Path(file).stem}_confidence.png"
+                write_image(self.folder / row["confidence"], 2 * pixels[..., signal.channels :] - 1, GREY)
+            self.written.append(row)
 
     def _file_name(self, image_id: str) -> str:
         """The id as a file name; numbered where another id has become the same."""

@@ -18,6 +18,13 @@ def masked_rmse(prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     return torch.sqrt(squared.sum() / count + 1e-8)
 
 
+def cross_entropy(probability: Tensor, wanted: Tensor) -> Tensor:
+    """Mean binary cross-entropy of probabilities in [0, 1] with a bool map of their shape. torch's own refuses
+    probabilities under autocast."""
+    likelihood = torch.where(wanted, probability, 1 - probability)
+    return -likelihood.clamp_min(1e-6).log().mean()
+
+
 PixelLoss = Literal["levels", "mse", "rmse", "as_printed"]
 GREY_LEVELS = 127.5  # 8-bit levels in one unit of [-1, 1]
 

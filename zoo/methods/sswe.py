@@ -2,15 +2,20 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from datamodules.batch import Batch
-from zoo.losses.regression import masked_rmse
+from zoo.losses.regression import cross_entropy, masked_rmse
 from zoo.networks import initialisation
 from zoo.networks.elasticity_unet import ElasticityUNet, Variant
+from zoo.networks.feature_shift import ChannelStatistics, FeatureShift
+from zoo.networks.padding import pad_to_multiple
 from zoo.translator import Translator
+
+MOST = 512  # images from which a scanner's features are known
 
 
 class SSWE(Translator):
@@ -30,6 +35,10 @@ class SSWE(Translator):
         patience: epochs without a better training loss before the rate is halved, down to 1e-6. The factor is not
             printed; Keras' 0.1 would freeze training early.
         use_valid: whether only valid pixels count; the papers' ablation of the confidence mask.
+        confidence: weight of a second head's cross-entropy, which tells from the B-mode where the elasticity may be
+            trusted; 0 leaves it out. ``infer`` then has one channel more, in [0, 1]. What the papers ask for.
+        align: shift the latent features of the images that are tested or predicted on to the mean and deviation that
+            those of training had, channel by channel; takes sources without targets. Not in the papers either.
         kwargs: see :class:`zoo.method.Method`.
     """
 
@@ -42,22 +51,67 @@ class SSWE(Translator):
         lr: float = 1e-3,
         patience: int = 10,
         use_valid: bool = True,
+        confidence: float = 0.0,
+        align: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.save_hyperparameters()
-        self.lr, self.patience, self.use_valid = lr, patience, use_valid
-        self.network = ElasticityUNet(self.in_channels, self.out_channels, variant, levels, width, dropout)
+        self.lr, self.patience, self.use_valid, self.confidence = lr, patience, use_valid, confidence
+        maps = self.out_channels + (1 if confidence else 0)
+        self.network = ElasticityUNet(self.in_channels, maps, variant, levels, width, dropout)
         initialisation.uniform(self, 0.05)
+        if align:
+            self.network.adapt = FeatureShift(width)
+        self.align = align
+
+    def maps(self, source: Tensor) -> tuple[Tensor, Tensor]:
+        """Elasticity and, where there is a head for it, confidence; both in [0, 1]."""
+        return self.network((source + 1) / 2).tensor_split([self.out_channels], dim=1)
 
     def forward(self, source: Tensor) -> Tensor:
-        return 2 * self.network((source + 1) / 2) - 1
+        return 2 * self.maps(source)[0] - 1
+
+    def infer(self, batch: Batch) -> Tensor:
+        elasticity, confidence = self.maps(batch["source"])
+        return torch.cat([2 * elasticity - 1, confidence], dim=1)
+
+    def latent(self, source: Tensor) -> Tensor:
+        """The latent map, ``(B, 32, 16, 24)`` for 64 x 96 pixels in ``text``; sides as :meth:`forward` pads them."""
+        image, _ = pad_to_multiple((source + 1) / 2, 2**self.network.levels)
+        return self.network.encode(image)[0]
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         valid = batch["valid"] if self.use_valid else batch["valid"].new_ones(batch["valid"].shape)
-        prediction, target = (self(batch["source"]) + 1) / 2, (batch["target"] + 1) / 2
-        rmse = masked_rmse(prediction.float(), target, valid)  # eq. 1
-        return {"rmse": rmse, "total": rmse}
+        prediction, confidence = self.maps(batch["source"])
+        rmse = masked_rmse(prediction.float(), (batch["target"] + 1) / 2, valid)  # eq. 1
+        if not self.confidence:
+            return {"rmse": rmse, "total": rmse}
+        entropy = cross_entropy(confidence.float(), batch["valid"])
+        return {"rmse": rmse, "confidence": entropy, "total": rmse + self.confidence * entropy}
+
+    def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()
+        if self.align and self.trainer.current_epoch + 1 == self.trainer.max_epochs:
+            self.network.adapt.remember(*self._latent_statistics("train"))
+
+    def on_test_start(self) -> None:
+        if self.align:
+            self.network.adapt.shift_from(*self._latent_statistics("train"))
+
+    def on_predict_start(self) -> None:
+        if self.align:
+            self.network.adapt.shift_from(*self._latent_statistics("all"))
+
+    @torch.no_grad()
+    def _latent_statistics(self, split: str) -> tuple[Tensor, Tensor]:
+        """Of the sources of the present data; its test images stay out of it where there is a split."""
+        training, found = self.training, ChannelStatistics()
+        self.eval()
+        for source in self.trainer.datamodule.sources(split, MOST):
+            found.add(self.latent(source[None].to(self.device)).float())
+        self.train(training)
+        return found.compute()
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = Adam(self.parameters(), self.lr, fused=self.fused)

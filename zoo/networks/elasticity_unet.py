@@ -46,6 +46,7 @@ class ElasticityUNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         extra = [nn.Conv2d(width, width, 3, padding=1), nn.LeakyReLU(0.1)] if counted else []
         self.head = nn.Sequential(*extra, nn.Conv2d(width, out_channels, 3, padding=1), nn.Sigmoid())
+        self.adapt: nn.Module = nn.Identity()  # what may be done to the latent map
 
     def encode(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The latent map (``(B, 32, 16, 24)`` for 64 x 96 pixels in ``text``) and the skip connections."""
@@ -59,6 +60,7 @@ class ElasticityUNet(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         image, cut = pad_to_multiple(image, 2**self.levels)
         image, skips = self.encode(image)
+        image = self.adapt(image)
         for block in self.decoder:
             image = block(torch.cat([F.interpolate(image, scale_factor=2, mode="nearest"), skips.pop()], dim=1))
         return cut(self.head(image))

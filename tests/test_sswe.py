@@ -1,0 +1,128 @@
+"""What sSWE can do beyond the papers: say where it may be trusted, and follow a scanner's features."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from datamodules import PhantomDataModule
+from tests import tiny
+from zoo.losses.regression import cross_entropy
+from zoo.methods.sswe import SSWE
+from zoo.networks.feature_shift import ChannelStatistics, FeatureShift
+from zoo.predictions import PredictionWriter
+
+SIZE = (32, 32)
+
+
+def data(task: str = "swe", **kwargs) -> PhantomDataModule:
+    return PhantomDataModule(task, **({"patients": 20, "size": SIZE, "batch_size": 4} | kwargs))
+
+
+def test_cross_entropy_is_the_textbooks():
+    probability, wanted = torch.tensor([[0.8, 0.4]]), torch.tensor([[True, False]])
+    assert float(cross_entropy(probability, wanted)) == pytest.approx(-(math.log(0.8) + math.log(0.6)) / 2)
+    assert float(cross_entropy(wanted.float(), wanted)) == pytest.approx(0, abs=1e-5)
+
+
+def test_off_by_default_and_the_printed_counts_stay():
+    assert sum(p.numel() for p in SSWE().parameters()) == 102_273
+    assert sum(p.numel() for p in SSWE(confidence=0.1).parameters()) == 102_273 + 32 * 9 + 1
+    assert not any("adapt" in name for name in SSWE().state_dict())
+
+
+def test_the_confidence_head_learns_where_elasticity_may_be_trusted(tmp_path):
+    module = data(patients=60)
+    model = SSWE(width=8, dropout=0.0, confidence=1.0, lr=1e-2, gradient_clip_val=0.1)
+    evaluation = tiny.evaluation(module.task, tmp_path)
+    runner = tiny.trainer(tmp_path, max_epochs=20, callbacks=[evaluation])
+    runner.fit(model, module)
+    (means,) = runner.test(model, module, verbose=False)
+    assert means["test/AUC_confidence"] > 0.75
+    scores = pd.read_csv(tmp_path / "scores_test.csv")
+    assert scores["AUC_confidence"].dropna().between(0, 1).all()
+    assert (scores["pixels"] <= 32 * 32).all()
+    batch = next(iter(module.test_dataloader()))
+    outputs = model.eval().infer(batch)
+    assert outputs.shape[1] == 2
+    assert torch.equal(outputs[:, :1], model(batch["source"]))
+    assert 0 <= float(outputs[:, 1].min()) <= float(outputs[:, 1].max()) <= 1
+
+
+def test_the_confidence_is_written_beside_the_prediction(tmp_path):
+    module, model = data(patients=12), SSWE(width=4, confidence=0.1)
+    writer = PredictionWriter(module.task, out_dir=tmp_path / "out")
+    tiny.trainer(tmp_path, callbacks=[writer]).predict(model, module, return_predictions=False)
+    written = pd.read_csv(tmp_path / "out" / "predictions.csv")
+    for row in written.itertuples():
+        assert (tmp_path / "out" / row.file).is_file()
+        assert (tmp_path / "out" / row.confidence).is_file()
+
+
+def test_the_confidence_loss_stands_beside_eq_1():
+    module, model = data(), SSWE(width=4, confidence=0.5).eval()
+    losses = model.losses(next(iter(module.train_dataloader())))
+    assert float(losses["total"]) == pytest.approx(float(losses["rmse"] + 0.5 * losses["confidence"]), rel=1e-5)
+
+
+def test_statistics_are_those_of_all_pixels():
+    features = torch.randn(10, 3, 4, 4) * torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1, 1) + 5
+    found = ChannelStatistics()
+    for part in features.split(3):
+        found.add(part)
+    mean, std = found.compute()
+    assert torch.allclose(mean, features.mean((0, 2, 3)), atol=1e-5)
+    assert torch.allclose(std, features.std((0, 2, 3), correction=0), atol=1e-4)
+
+
+def test_a_shift_gives_features_the_statistics_of_training():
+    shift = FeatureShift(3)
+    features = torch.randn(8, 3, 6, 6)
+    assert torch.equal(shift(features), features), "nothing is shifted before both are known"
+    shift.remember(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.5, 1.0, 2.0]))
+    assert torch.allclose(shift(features), features, atol=1e-5), "the training scanner stays as it is"
+    found = ChannelStatistics()
+    found.add(features)
+    shift.shift_from(*found.compute())
+    moved = shift(features)
+    assert torch.allclose(moved.mean((0, 2, 3)), torch.tensor([1.0, 2.0, 3.0]), atol=1e-4)
+    assert torch.allclose(moved.std((0, 2, 3), correction=0), torch.tensor([0.5, 1.0, 2.0]), atol=1e-3)
+
+
+def test_alignment_leaves_the_training_scanner_alone_and_brings_another_to_it(tmp_path):
+    own, other = data(), data(scanner="scanner B")
+    model = SSWE(width=8, align=True, gradient_clip_val=0.1, lr=1e-2)
+    runner = tiny.trainer(tmp_path, max_epochs=4)
+    runner.fit(model, own)
+    adapt = model.network.adapt
+    runner.test(model, own, verbose=False)
+    assert torch.allclose(adapt.mean, adapt.mean0, atol=1e-5)
+    runner.test(model, other, verbose=False)
+    assert ((adapt.mean - adapt.mean0).abs() > 0.05 * adapt.std0).any(), "scanners differ"
+    found = ChannelStatistics()
+    with torch.no_grad():
+        for source in other.sources("train", 512):
+            found.add(adapt(model.latent(source[None])))
+    mean, std = found.compute()
+    assert ((mean - adapt.mean0.flatten()).abs() < 0.02 * adapt.std0.flatten()).all()
+    assert torch.allclose(std, adapt.std0.flatten(), rtol=0.05)
+
+
+def test_the_training_statistics_are_in_the_checkpoint_and_the_present_ones_are_not(tmp_path):
+    model = SSWE(width=4, align=True)
+    model.network.adapt.remember(torch.arange(4.0), torch.arange(1.0, 5.0))
+    names = {name for name in model.state_dict() if "adapt" in name}
+    assert names == {"network.adapt.mean0", "network.adapt.std0"}
+
+
+def test_sources_are_those_of_the_split_evenly():
+    module = data()
+    rows = module.splits()
+    every = list(module.sources("train", 100))
+    assert len(every) == (rows["split"] == "train").sum()
+    some = list(module.sources("train", 3))
+    assert len(some) == 3
+    assert np.array_equal(some[0], every[0])
+    assert np.array_equal(some[-1], every[-1])
