@@ -102,6 +102,7 @@ def test_alignment_leaves_the_training_scanner_alone_and_brings_another_to_it(tm
     runner.test(model, other, verbose=False)
     assert ((adapt.mean - adapt.mean0).abs() > 0.05 * adapt.std0).any(), "scanners differ"
     found = ChannelStatistics()
+    model.eval()
     with torch.no_grad():
         for source in other.sources("train", 512):
             found.add(adapt(model.latent(source[None])))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-EPS = 1e-5
+EPS = 1e-8
 
 
 class FeatureShift(nn.Module):
