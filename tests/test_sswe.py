@@ -7,11 +7,14 @@ import pandas as pd
 import pytest
 import torch
 
-from datamodules import PhantomDataModule
+from datamodules import InputError, PhantomDataModule
+from datamodules.batch import Signal
+from datamodules.elasticity import converted
 from tests import tiny
 from zoo.losses.regression import cross_entropy
 from zoo.methods.sswe import SSWE
 from zoo.networks.feature_shift import ChannelStatistics, FeatureShift
+from zoo.pictures import paint, panel
 from zoo.predictions import PredictionWriter
 
 SIZE = (32, 32)
@@ -127,3 +130,45 @@ def test_sources_are_those_of_the_split_evenly():
     assert len(some) == 3
     assert np.array_equal(some[0], every[0])
     assert np.array_equal(some[-1], every[-1])
+
+
+def test_a_network_trained_on_modulus_is_scored_in_speed_on_data_of_speed(tmp_path):
+    """c = sqrt(E / (3 rho)): 100 kPa, the end of the prostate's scale, is 5.77 m/s of the thyroid's 10."""
+    prostate, thyroid = data("prostate", patients=6), data("thyroid", patients=10)
+
+    class Stiffest(SSWE):
+        def infer(self, batch):
+            return torch.ones_like(batch["target"])
+
+    model = Stiffest(width=4)
+    tiny.trainer(tmp_path, max_epochs=1).fit(model, prostate)
+    evaluation = tiny.evaluation(thyroid.task, tmp_path)
+    runner = tiny.trainer(tmp_path, callbacks=[evaluation])
+    runner.test(model, thyroid, verbose=False)
+    scores = pd.read_csv(tmp_path / "scores_test.csv")
+    batch = next(iter(thyroid.test_dataloader()))
+    speed = thyroid.task.target.to_physical(batch["target"][0])[batch["valid"][0]]
+    assert scores["ME"][0] == pytest.approx(float(speed.mean()) - 5.7735, abs=1e-3)
+    runner.save_checkpoint(tmp_path / "model.ckpt")
+    again = Stiffest(width=4)
+    runner = tiny.trainer(tmp_path, callbacks=[tiny.evaluation(thyroid.task, tmp_path / "again")])
+    runner.test(again, thyroid, ckpt_path=tmp_path / "model.ckpt", verbose=False, weights_only=True)
+    assert pd.read_csv(tmp_path / "again" / "scores_test.csv")["ME"][0] == pytest.approx(scores["ME"][0], abs=1e-5)
+
+
+def test_scales_are_converted_and_other_quantities_refused():
+    kpa, wide, speed = Signal(1, 0, 100, "kPa"), Signal(1, 0, 200, "kPa"), Signal(1, 0, 10, "m/s")
+    image = torch.tensor([[-1.0, 0.0, 1.0]])
+    assert converted(image, kpa, wide).tolist() == [[-1.0, -0.5, 0.0]]
+    assert torch.allclose(converted(converted(image, kpa, speed), speed, kpa), image, atol=1e-5)
+    with pytest.raises(InputError, match="was trained to give kPa and the data has dB"):
+        converted(image, kpa, Signal(1, 0, 1, "dB"))
+
+
+def test_the_error_of_a_physical_target_is_a_part_of_its_value():
+    task = PhantomDataModule("prostate").task
+    image = torch.full((1, 4, 4), 0.0)  # 50 kPa
+    picture = panel(task, image, image, image + 0.5)  # 75 kPa: half as much again
+    none, half = (paint(torch.full((1, 4, 4), value), task.target) for value in (-1.0, 0.0))
+    assert np.array_equal(picture[:, 12:], half)
+    assert np.array_equal(panel(task, image, image, image)[:, 12:], none)

@@ -10,12 +10,18 @@ from datamodules.batch import Signal, Task
 def panel(task: Task, source: Tensor, target: Tensor, translation: Tensor, valid: Tensor | None = None) -> np.ndarray:
     """One row of four pictures, uint8 ``(H, 4 W, 3)``, from images ``(C, H, W)`` in [-1, 1].
 
-    A physical target is coloured over its range; pixels that may not be trusted are black. The error is the mean
-    absolute difference over channels, white at a quarter of full scale.
+    A physical target is coloured over its range, and its error as a part of the target's value, 0 to 100 %; pixels that
+    may not be trusted are black. Elsewhere the error is the mean absolute difference over channels, white at a quarter
+    of full scale.
     """
-    error = (target - translation).abs().mean(0, keepdim=True) / 2
     pictures = [paint(source, task.source), paint(target, task.target), paint(translation, task.target)]
-    pictures.append(paint((8 * error - 1).clamp(-1, 1), task.source))
+    if task.target.physical:
+        wanted, found = (task.target.to_physical(image.float()) for image in (target, translation))
+        part = (wanted - found).abs() / wanted.abs().clamp_min(1e-3 * task.target.high)
+        pictures.append(paint(2 * part.clamp(0, 1) - 1, task.target))
+    else:
+        error = (target - translation).abs().mean(0, keepdim=True) / 2
+        pictures.append(paint((8 * error - 1).clamp(-1, 1), task.source))
     if valid is not None and task.target.physical:
         for picture in pictures[1:]:
             picture[~valid[0].cpu().numpy()] = 0

@@ -1,19 +1,29 @@
 """Translator: a method that makes one image of another."""
 
 from abc import abstractmethod
+from dataclasses import asdict
+from typing import Any
 
+import torch
 from torch import Tensor
 
-from datamodules.batch import Batch
+from datamodules.batch import Batch, Signal
+from datamodules.elasticity import converted
 from datamodules.errors import InputError
 from zoo.method import Method
 
 
 class Translator(Method):
-    """A network that translates: ``forward(source) -> target``, both ``(B, C, H, W)`` in [-1, 1]."""
+    """A network that translates: ``forward(source) -> target``, both ``(B, C, H, W)`` in [-1, 1].
+
+    It remembers on which scale its targets were. Tested on data of another one, its physical values are brought to
+    that: kPa of another range, or m/s.
+    """
 
     needs_pairs: bool = True  # an unpaired method says False
     without_pairs = "choose an unpaired method or other data"  # the remedy where it needs pairs and there are none
+
+    trained_on: Signal | None = None
 
     @abstractmethod
     def forward(self, source: Tensor) -> Tensor: ...
@@ -28,3 +38,34 @@ class Translator(Method):
                 f"{type(self).__name__}, as configured, trains on pairs, and the task '{data.task.name}' "
                 f"{'is drawn unpaired' if data.unpaired else 'has none'}; {self.without_pairs}"
             )
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        if stage == "fit":
+            self.trained_on = getattr(self._present_task(), "target", None)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        if self.trained_on is not None:
+            checkpoint["target"] = asdict(self.trained_on)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        if "target" in checkpoint:
+            self.trained_on = Signal(**checkpoint["target"])
+
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self._on_present_scale(self.infer(batch))
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self._on_present_scale(self.infer(batch))
+
+    def _present_task(self) -> Any:
+        return getattr(getattr(self.trainer, "datamodule", None), "task", None)
+
+    def _on_present_scale(self, outputs: Tensor) -> Tensor:
+        own, present = self.trained_on, getattr(self._present_task(), "target", None)
+        if own is None or present is None or own == present or not own.physical:
+            return outputs
+        image, rest = outputs.tensor_split([own.channels], dim=1)
+        return torch.cat([converted(image, own, present), rest], dim=1)
