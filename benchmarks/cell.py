@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from benchmarks.baselines import BASELINES
 from benchmarks.features import FeatureKeeper, write_features
+from benchmarks.latent import LatentKeeper, write_latent
 from benchmarks.plan import merge
 from benchmarks.radiomics import Settings
 from datamodules.errors import InputError
@@ -91,7 +92,7 @@ def _run(folder: Path, config: dict[str, Any], progress: Progress) -> None:
         column: merge(_runnable(config | {"data": tested}, folder), extra)
         for column, tested in config.get("tests", {}).items()
     }
-    _test(cli, model, folder, tests, config.get("radiomics"))
+    _test(cli, model, folder, tests, config.get("radiomics"), config.get("latent", []))
     timings |= {"total_s": time.perf_counter() - started}
     write_text_atomically(folder / "splits.csv", data.splits().to_csv(index=False))
     write_text_atomically(folder / "timings.json", json.dumps(timings, indent=1))
@@ -119,7 +120,7 @@ def _surroundings(folder: Path) -> dict[str, Any]:
 def _runnable(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The config as the command line takes it: a trivial row has another model in its place, and a translator's
     checkpoint, which is named from the results folder on, is named in full."""
-    config = {key: value for key, value in config.items() if key not in ("tests", "radiomics")}
+    config = {key: value for key, value in config.items() if key not in ("tests", "radiomics", "latent")}
     if config["model"]["class_path"] in BASELINES:
         return config | {"model": {"class_path": "SSWE", "init_args": {}}}
     arguments = config["model"]["init_args"]
@@ -163,18 +164,26 @@ def _new_logs(folder: Path) -> str:
 
 
 def _test(
-    cli: SonozooCLI, model: Method, folder: Path, tests: dict[str, dict[str, Any]], radiomics: dict[str, Any] | None
+    cli: SonozooCLI,
+    model: Method,
+    folder: Path,
+    tests: dict[str, dict[str, Any]],
+    radiomics: dict[str, Any] | None,
+    latent: list[str],
 ) -> None:
     """Write ``scores.csv``: of the test set, or of the test set of each column, one below the other; and, if asked for,
-    the radiomics features of the columns' images."""
+    the radiomics features of the columns' images, and the latent space of those that ``latent`` names."""
     if not tests:
         scores = _scores(cli, model, folder, samples_of(folder))
         write_text_atomically(folder / "scores.csv", scores.to_csv(index=False))
         return
-    parts, features = [], []
+    parts, features, spaces = [], [], {}
     for column, config in tests.items():
         own, keeper = SonozooCLI(args=config, run=False), FeatureKeeper()
         own.trainer.callbacks += [keeper] if radiomics is not None else []
+        if column in latent:
+            spaces[column] = LatentKeeper()
+            own.trainer.callbacks.append(spaces[column])
         parts.append(_scores(own, model, folder, samples_of(folder, column)).assign(column=column))
         if radiomics is not None:
             parts[-1]["Dice"] = parts[-1]["id"].map(keeper.dice())
@@ -182,6 +191,8 @@ def _test(
     write_text_atomically(folder / "scores.csv", pd.concat(parts).to_csv(index=False))
     if radiomics is not None:
         write_features(folder, features)
+    if spaces:
+        write_latent(folder, spaces)
 
 
 def _scores(cli: SonozooCLI, model: Method, folder: Path, samples: Path) -> pd.DataFrame:

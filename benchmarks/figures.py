@@ -11,6 +11,8 @@ import pandas as pd
 from PIL import Image
 
 from benchmarks.cell import is_done, samples_of
+from benchmarks.latent import mixing, points_of, tsne
+from benchmarks.latent_tables import load_latent
 from benchmarks.prediction import delong
 from benchmarks.results import load_scores, read_plan
 from benchmarks.statistics import RUN, over_runs, per_run
@@ -26,6 +28,7 @@ CAPTIONS = {
     "heat": "Correlation of every feature with the target scanner's image, sorted by the first row's.",
     "outcome": "ROC curves of the validation patients; AUC with DeLong's 95 % interval.",
     "curves": "Scores of the validation images during training, mean over runs.",
+    "tsne": "t-SNE of the latent space of the test images; mixing 0 is apart, 1 is mixed.",
     "sweep": "Mean score of the test images at each point of the grid.",
     "confusion": "Test images of all runs, and the part of each true class.",
     "roc": "Mean of the runs' curves at each false positive rate; area as mean ± standard deviation over runs.",
@@ -46,6 +49,9 @@ def write_figures(out: Path) -> None:
         if "radiomics" in settings and len(scores):
             for kind, drawn in harmonization_figures(out, key).items():
                 write_text_atomically(out / "figures" / f"{key}_{kind}.svg", drawn)
+        spaces = load_latent(out, plan, key) if "latent" in settings else {}
+        if spaces:
+            write_text_atomically(out / "figures" / f"{key}_latent_tsne.svg", latent_plot(spaces))
         curves = load_curves(out, plan, key)
         if len(curves):
             write_text_atomically(out / "figures" / f"{key}_curves.svg", curves_plot(curves, settings))
@@ -166,6 +172,19 @@ def outcome_plot(scores: pd.DataFrame) -> str:
     axes[0][0].plot([0, 1], [0, 1], "--", color="0.7", linewidth=0.8)
     axes[0][0].set(xlabel="false positive rate", ylabel="true positive rate")
     axes[0][0].legend(fontsize=7, loc="lower right")
+    return _svg(figure)
+
+
+def latent_plot(spaces: dict[str, pd.DataFrame]) -> str:
+    """t-SNE of every row's latent space, a colour a column of the table; how far they mix stands above."""
+    figure, axes = _panels(1, len(spaces), 3.4, 3.6)
+    for axis, (row, table) in zip(axes[0], spaces.items(), strict=True):
+        place, value = tsne(table), mixing(points_of(table), table["column"].to_numpy(), table["patient"].to_numpy())
+        for column in dict.fromkeys(table["column"]):
+            own = (table["column"] == column).to_numpy()
+            axis.plot(*place[own].T, "o", markersize=3, alpha=0.7, label=column)
+        axis.set(title=f"{row}\nmixing {value:.2f}", xticks=[], yticks=[])
+    axes[0][0].legend(fontsize=7)
     return _svg(figure)
 
 

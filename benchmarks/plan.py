@@ -31,6 +31,7 @@ A suite:
         sets: {...}
         columns: [patients>patients, patients>test object]
         radiomics: {sets: patients>patients, pairs: patients>test object}    # measure the features of these images
+        latent: [A>A, A>B]             # optional: whether these columns' images mix in the latent space, and a t-SNE
         rows:
           original: {config: harmonizer.yaml, baseline: identity}
 """
@@ -56,7 +57,7 @@ TRIVIAL = ("identity", "mean")
 LAYERS = {"data", "model", "trainer", "evaluation"}
 TABLE_KEYS = LAYERS | {
     "title", "metrics", "groups", "folds", "seeds", "paper", "compare", "reference", "summary", "grid", "rows", "sets",
-    "columns", "radiomics", "per",
+    "columns", "radiomics", "per", "latent",
 }  # fmt: skip
 ROW_KEYS = LAYERS | {"config", "baseline", "paper_method", "translator", "columns"}
 SHARED_DATA = set(inspect.signature(UltrasoundDataModule.__init__).parameters) - {"self"}
@@ -167,6 +168,7 @@ def _check_columns(where: str, table: dict[str, Any]) -> None:
             f"{where}: radiomics has no '{name}'; name a column" for name in MEASURED if name not in radiomics
         )
     named = [*(radiomics[name] for name in MEASURED if radiomics), *(table.get("paper") or {}).get("columns", ())]
+    named += table.get("latent", [])
     known = table.get("columns", [])
     InputError.raise_for(
         f"{where}: '{name}' is none of its columns; name one of {', '.join(known)}"
@@ -286,6 +288,8 @@ def _resolve(path: Path, key: str, row: dict[str, Any], table: dict[str, Any]) -
     resolved["trainer"].pop("logger", None)
     if "baseline" in row:
         resolved["model"] = {"class_path": row["baseline"]}
+    if table.get("latent"):
+        resolved["latent"] = table["latent"]
     if table.get("radiomics"):
         resolved["radiomics"] = {key: value for key, value in table["radiomics"].items() if key in RADIOMICS}
     return resolved

@@ -52,7 +52,7 @@ def write_plan(suite: Suite, out: Path) -> None:
 def _printed_part(table: dict[str, Any]) -> dict[str, Any]:
     """What of a table's settings its printing needs; ``rows`` are the names of the paper's methods by ours."""
     kept = ("title", "metrics", "groups", "paper", "compare", "reference", "summary", "radiomics", "columns", "per",
-            "left_out", "flags", "grid", "points")  # fmt: skip
+            "latent", "left_out", "flags", "grid", "points")  # fmt: skip
     trivial = {row: row for row in trivial_rows(table)}
     rows = {row: settings.get("paper_method", row) for row, settings in table["rows"].items()}
     return {name: table[name] for name in kept if name in table} | {"rows": trivial | rows}

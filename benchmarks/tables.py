@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmarks.data_tables import data_table
 from benchmarks.harmonization_tables import harmonization_tables
+from benchmarks.latent_tables import latent_tables
 from benchmarks.notes import notes_of
 from benchmarks.plan import BETWEEN
 from benchmarks.printing import OVERALL, Table
@@ -31,6 +32,7 @@ def make_tables(out: Path) -> list[Table]:
         summary = data_table(out, plan, key) if "summary" in settings else None
         tables += [table for table in (summary, _make_table(out, plan, key)) if table is not None]
         tables += harmonization_tables(out, plan, key) if "radiomics" in settings else []
+        tables += latent_tables(out, plan, key) if "latent" in settings else []
     return tables
 
 

@@ -23,7 +23,7 @@ from datamodules import InputError
 from tests import tiny
 from tests.conftest import ROOT
 
-SHIPPED = "enhancement_small, harmonizer_small, hsct_small, lambda_sweep, paper, quick"
+SHIPPED = "enhancement_small, harmonizer_small, hsct_small, lambda_sweep, paper, quick, sswe_small"
 SUITE = {
     "title": "Tiny",
     "tables": {
@@ -250,7 +250,7 @@ def test_a_cells_name_is_a_hash_of_all_that_determines_it(tmp_path):
     assert hashes(renamed) == first
 
 
-@pytest.mark.parametrize("name", ["quick", "paper", "hsct_small", "harmonizer_small", "lambda_sweep"])
+@pytest.mark.parametrize("name", ["quick", "paper", "hsct_small", "harmonizer_small", "sswe_small", "lambda_sweep"])
 def test_shipped_suites_resolve(name):
     suite = read_suite(name)
     for cell in suite.cells:

@@ -1,0 +1,98 @@
+"""The sSWE study by suite: sets of several planes a patient, columns of one training, and the latent space."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from benchmarks.__main__ import main
+from benchmarks.latent import LatentKeeper, mixing, principal_components, write_latent
+from benchmarks.results import read_plan
+from benchmarks.tables import make_tables
+from datamodules import InputError
+
+SUITE = {
+    "title": "Tiny",
+    "tables": {
+        "generalization": {
+            "title": "Other views, scanners and organs",
+            "metrics": ["RMSE", "ME", "MAE", "AUC_confidence"],
+            "per": "patient",
+            "paper": {"paper": "sswe", "columns": {"prostate>thyroid": "text"}},
+            "data": {"task": "prostate", "patients": 10, "size": [32, 32], "batch_size": 8, "augmentation": None},
+            "trainer": {"max_epochs": 1, "accelerator": "cpu", "limit_val_batches": 0},
+            "model": {"width": 4},
+            "sets": {
+                "prostate": {},
+                "full screen": {"field_mm": [60, 60], "size": [48, 48]},
+                "scanner B": {"scanner": "scanner B"},
+                "thyroid": {"task": "thyroid"},
+            },
+            "columns": ["prostate>prostate", "prostate>full screen", "prostate>scanner B", "prostate>thyroid"],
+            "latent": ["prostate>prostate", "prostate>scanner B"],
+            "rows": {
+                "plain": {"config": "sswe.yaml", "paper_method": "U-Net trained on prostate"},
+                "confident": {"config": "sswe.yaml", "model": {"confidence": 0.1}},
+                "aligned": {"config": "sswe.yaml", "model": {"align": True}},
+            },
+        }
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory, cache):
+    folder = tmp_path_factory.mktemp("sswe")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(SUITE, sort_keys=False))
+    assert main(["run", str(folder / "tiny.yaml"), "--out", str(folder / "out"), "--jobs", "1"]) == 0
+    return folder / "out"
+
+
+def test_one_training_is_scored_on_every_column_per_patient(out):
+    tables = {table.key: table for table in make_tables(out)}
+    wide = tables["generalization"].wide()
+    for column in SUITE["tables"]["generalization"]["columns"]:
+        assert "±" in wide.loc["plain", f"RMSE, {column}"]
+        assert wide.loc["plain", f"AUC_confidence, {column}"] == "-"
+        assert 0 <= float(wide.loc["confident", f"AUC_confidence, {column}"].split()[0]) <= 1
+    assert wide.loc["plain", "RMSE, prostate>thyroid, paper"] == "1.01 ± 0.33"
+    assert float(wide.loc["plain", "MAE, prostate>thyroid"].split()[0]) < 10, "m/s, of a network that gives kPa"
+
+
+def test_scanners_are_looked_at_in_the_latent_space(out):
+    tables = {table.key: table for table in make_tables(out)}
+    wide = tables["generalization_latent"].wide()
+    assert list(wide.index) == ["plain", "confident", "aligned"]
+    assert wide["mixing"].astype(float).between(0, 2).all()
+    assert "mixing" in (out / "figures" / "generalization_latent_tsne.svg").read_text()
+    assert "t-SNE of the latent space" in (out / "report.html").read_text()
+    (cell, *_) = read_plan(out)["cells"]
+    table = pd.read_csv(out / "cells" / cell["hash"] / "latent.csv.gz")
+    assert table.groupby("column")["id"].nunique().nunique() == 1
+    assert set(table["device"]) == {"cart", "scanner B"}
+
+
+def test_mixing_is_1_for_one_cloud_and_0_for_two():
+    rng = np.random.default_rng(0)
+    groups, patients = np.repeat(["a", "b"], 60), np.arange(120).astype(str)
+    cloud = rng.normal(size=(120, 5))
+    assert mixing(cloud, groups, patients) == pytest.approx(1, abs=0.12)
+    assert mixing(cloud + 50 * (groups == "a")[:, None], groups, patients) == 0
+    twins = np.concatenate([cloud[:60], cloud[:60] + 1e-6])
+    same = np.tile(np.arange(60), 2).astype(str)
+    assert mixing(twins, groups, same) == pytest.approx(1, abs=0.12), "a patient's twin image is no neighbour"
+
+
+def test_principal_components_keep_distances():
+    points = np.random.default_rng(0).normal(size=(20, 300))
+    found = principal_components(points)
+    assert found.shape == (20, 19)
+    assert np.linalg.norm(found[0] - found[7]) == pytest.approx(np.linalg.norm(points[0] - points[7]))
+
+
+def test_maps_of_two_sizes_are_refused(tmp_path):
+    keepers = {"a>a": LatentKeeper(), "a>b": LatentKeeper()}
+    for keeper, size in zip(keepers.values(), (4, 9), strict=True):
+        keeper.facts, keeper.maps = [{"id": "1", "patient": "1", "device": ""}] * 2, [np.zeros(size)] * 2
+    with pytest.raises(InputError, match="a>a, a>b have images of different sizes; name columns of one size"):
+        write_latent(tmp_path, keepers)
