@@ -40,7 +40,8 @@ def _parser() -> argparse.ArgumentParser:
         remake = commands.add_parser(name, help=f"{words} of a results folder")
         remake.add_argument("out", type=Path, metavar="DIR")
         remake.set_defaults(command=command)
-    speed = commands.add_parser("speed", help="cost of every method's step, of superpixels, and the phantom's speed")
+    speed = commands.add_parser("speed", help="cost of every method's step, of superpixels, of a frame, of the phantom")
+    speed.add_argument("--only", choices=("phantom", "frames", "methods"), help="one of the measurements")
     speed.add_argument("--out", type=Path, help="also write the tables as CSV files to this folder")
     speed.set_defaults(command=_speed)
     return parser
@@ -88,14 +89,21 @@ def _speed(options: argparse.Namespace) -> int:
     import torch
 
     from benchmarks.cell import environment
+    from benchmarks.frames import frame_speed
     from benchmarks.speed import SIZES, method_speed, phantom_speed, superpixel_speed
     from datamodules.readers import write_text_atomically
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.set_flush_denormal(True)
-    tables = {"phantom": phantom_speed(device), "speed": method_speed(device)}
-    hsct = tables["speed"].set_index(["method", "variant"]).loc["hsct", "fp32"]
-    tables["superpixels"] = superpixel_speed(hsct["step_ms"], SIZES["hsct"][2])
+    tables = {}
+    if options.only in (None, "phantom"):
+        tables["phantom"] = phantom_speed(device)
+    if options.only in (None, "frames"):
+        tables["frames"] = frame_speed(device)
+    if options.only in (None, "methods"):
+        tables["speed"] = method_speed(device)
+        hsct = tables["speed"].set_index(["method", "variant"]).loc["hsct", "fp32"]
+        tables["superpixels"] = superpixel_speed(hsct["step_ms"], SIZES["hsct"][2])
     for name, table in tables.items():
         print(table.to_string(index=False), end="\n\n")
         if options.out is not None:

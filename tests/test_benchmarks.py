@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from scipy.stats import ttest_rel, wilcoxon
 
@@ -350,6 +351,20 @@ def test_statistics():
     assert images == pytest.approx((np.std([0.1, 0.3], ddof=1) + np.std([0.5, 0.9], ddof=1)) / 2)
     values = {"a": 1.0, "b": -0.5, "c": float("nan")}
     assert (best(values, True), best(values, False), best(values, None)) == ({"a"}, {"b"}, {"b"})
+
+
+def test_a_frame_is_the_same_compiled_and_exported(monkeypatch):
+    from benchmarks import frames
+
+    for name, value in {"WARM_UP": 1, "FRAMES": 1, "REPEATS": 1}.items():
+        monkeypatch.setattr(frames, name, value)
+    monkeypatch.setattr(torch, "compile", lambda model: model)
+    table = frames.frame_speed("cpu").set_index("sSWE, 64 x 96, batch 1")
+    assert list(table.index) == ["plain", "compiled", "ONNX Runtime, CPU"]
+    assert (table["difference"].astype(float) < 1e-5).all()
+    assert (table["ms a frame"] > 0).all()
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert "ONNX Runtime, CPU" not in set(frames.frame_speed("cpu").iloc[:, 0]), "left out where it is not installed"
 
 
 def test_speed_covers_every_method(monkeypatch, capsys):

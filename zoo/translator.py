@@ -61,7 +61,7 @@ class Translator(Method):
         return self._on_present_scale(self.infer(batch))
 
     def _present_task(self) -> Any:
-        return getattr(getattr(self.trainer, "datamodule", None), "task", None)
+        return getattr(getattr(self._trainer, "datamodule", None), "task", None)
 
     def _on_present_scale(self, outputs: Tensor) -> Tensor:
         own, present = self.trained_on, getattr(self._present_task(), "target", None)
