@@ -110,7 +110,9 @@ def test_the_other_commands_are_known():
         "python -m benchmarks report results/quick",
         "wandb sweep configs/sweeps/hsct_lambda.yaml",
         "python -m datamodules.usenhance DIR",
+        "wandb sweep configs/sweeps/sswe_grid.yaml",
         "python -m benchmarks run harmonizer_small",
+        "python -m benchmarks run sswe_small",
         "python -m datamodules.elastogram FRAMES --out DIR --high 180 --unit kPa",
     )
     assert all(command.startswith(known) or command in remade for command in COMMANDS)
