@@ -19,6 +19,7 @@ from benchmarks.statistics import RUN, over_runs, per_run
 from datamodules.readers import write_atomically, write_text_atomically
 
 GALLERY_ROWS = 4
+ERROR = "{}: error, 0 to 100 %"
 MARKS = {
     "flierprops": {"markersize": 2},
     "meanprops": {"marker": "o", "markersize": 4, "markerfacecolor": "tab:orange", "markeredgecolor": "none"},
@@ -271,7 +272,7 @@ def _svg(figure) -> str:
 
 def make_gallery(out: Path, plan: dict[str, Any], key: str) -> tuple[np.ndarray, list[str]] | None:
     """The first test images of the first run, as many of every column of the table: source, target, then each row's
-    translation; and the names of what stands side by side."""
+    translation, and of a physical quantity its error; and the names of what stands side by side."""
     columns: dict[str, list[np.ndarray]] = {}
     tested = plan["tables"][key].get("columns", [""])
     for cell in plan["cells"]:
@@ -281,15 +282,31 @@ def make_gallery(out: Path, plan: dict[str, Any], key: str) -> tuple[np.ndarray,
         found = [
             sorted(samples_of(folder, column).glob("*.png"))[: -(-GALLERY_ROWS // len(tested))] for column in tested
         ]
-        panels = [np.asarray(Image.open(path)) for path in chain.from_iterable(found)]
+        panels = [_four(np.asarray(Image.open(path))) for path in chain.from_iterable(found)]
         if not panels:
             continue
-        width = panels[0].shape[1] // 4
-        columns.setdefault("source", [panel[:, :width] for panel in panels])
-        columns.setdefault("target", [panel[:, width : 2 * width] for panel in panels])
-        columns[cell["row"]] = [panel[:, 2 * width : 3 * width] for panel in panels]
+        source, target, made, error = zip(*panels, strict=True)
+        if len(panels) >= len(columns.get("source", ())):  # a row may have been tested on some of the columns
+            columns |= {"source": list(source), "target": list(target)}
+        columns[cell["row"]] = list(made)
+        unit = json.loads((folder / "done.json").read_text())["data"]["unit"]
+        if unit not in ("grey level", "RGB"):
+            columns[ERROR.format(cell["row"])] = list(error)
     if not columns:
         return None
-    names = ["source", "target", *(row for row in plan["tables"][key]["rows"] if row in columns)]
-    grid = np.concatenate([np.concatenate(columns[name], axis=0) for name in names], axis=1)
-    return grid, names
+    rows = [name for row in plan["tables"][key]["rows"] for name in (row, ERROR.format(row)) if name in columns]
+    names = ["source", "target", *rows]
+    names = [name for name in names if len(columns[name]) == len(columns["source"])]
+    width = columns["source"][0].shape[1]
+    pictures = [[_of_width(picture, width) for picture in columns[name]] for name in names]
+    return np.concatenate([np.concatenate(column, axis=0) for column in pictures], axis=1), names
+
+
+def _four(panel: np.ndarray) -> list[np.ndarray]:
+    """The pictures of a sample (see :func:`zoo.pictures.panel`)."""
+    return np.split(panel, 4, axis=1)
+
+
+def _of_width(picture: np.ndarray, width: int) -> np.ndarray:
+    height = round(picture.shape[0] * width / picture.shape[1])
+    return picture if picture.shape[1] == width else np.asarray(Image.fromarray(picture).resize((width, height)))

@@ -1,9 +1,12 @@
 """The sSWE study by suite: sets of several planes a patient, columns of one training, and the latent space."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from benchmarks.__main__ import main
 from benchmarks.latent import LatentKeeper, mixing, principal_components, write_latent
@@ -70,6 +73,13 @@ def test_scanners_are_looked_at_in_the_latent_space(out):
     table = pd.read_csv(out / "cells" / cell["hash"] / "latent.csv.gz")
     assert table.groupby("column")["id"].nunique().nunique() == 1
     assert set(table["device"]) == {"cart", "scanner B"}
+
+
+def test_the_gallery_shows_every_column_and_the_error_as_a_part_of_the_value(out):
+    names = json.loads((out / "figures" / "generalization_gallery.json").read_text())
+    assert names[:4] == ["source", "target", "plain", "plain: error, 0 to 100 %"]
+    picture = Image.open(out / "figures" / "generalization_gallery.png")
+    assert picture.size == (32 * len(names), 32 * 4), "the full screen's picture is brought to the others' width"
 
 
 def test_mixing_is_1_for_one_cloud_and_0_for_two():
