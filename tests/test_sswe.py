@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 from datamodules import InputError, PhantomDataModule
 from datamodules.batch import Signal
@@ -108,10 +109,30 @@ def test_alignment_leaves_the_training_scanner_alone_and_brings_another_to_it(tm
     model.eval()
     with torch.no_grad():
         for source in other.sources("train", 512):
-            found.add(adapt(model.latent(source[None])))
+            found.add(model.latent(source[None]))
     mean, std = found.compute()
     assert ((mean - adapt.mean0.flatten()).abs() < 0.02 * adapt.std0.flatten()).all()
     assert torch.allclose(std, adapt.std0.flatten(), rtol=0.05)
+
+
+def test_every_checkpoint_holds_the_statistics_of_its_own_weights(tmp_path):
+    module = data(fractions=(0.5, 0.2, 0.3))
+    model = SSWE(width=4, align=True, lr=1e-2, gradient_clip_val=0.1)
+    best = ModelCheckpoint(tmp_path, monitor="val/MAE", save_top_k=-1, filename="{epoch}")
+    callbacks = [tiny.evaluation(module.task, tmp_path), best]
+    tiny.trainer(tmp_path, max_epochs=2, callbacks=callbacks, enable_checkpointing=True, limit_val_batches=1.0).fit(
+        model, module
+    )
+    for path in sorted(tmp_path.glob("epoch*.ckpt")):
+        saved = torch.load(path, weights_only=False)["state_dict"]
+        again = SSWE(width=4, align=True).eval()
+        again.load_state_dict(saved)
+        found = ChannelStatistics()
+        with torch.no_grad():
+            for source in module.sources("train", 512):
+                found.add(again.encode(source[None]))
+        assert torch.allclose(found.compute()[0], again.network.adapt.mean0.flatten(), atol=1e-5)
+    assert len(list(tmp_path.glob("epoch*.ckpt"))) == 2
 
 
 def test_the_training_statistics_are_in_the_checkpoint_and_the_present_ones_are_not(tmp_path):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -76,10 +77,14 @@ class SSWE(Translator):
         elasticity, confidence = self.maps(batch["source"])
         return torch.cat([2 * elasticity - 1, confidence], dim=1)
 
-    def latent(self, source: Tensor) -> Tensor:
+    def encode(self, source: Tensor) -> Tensor:
         """The latent map, ``(B, 32, 16, 24)`` for 64 x 96 pixels in ``text``; sides as :meth:`forward` pads them."""
         image, _ = pad_to_multiple((source + 1) / 2, 2**self.network.levels)
         return self.network.encode(image)[0]
+
+    def latent(self, source: Tensor) -> Tensor:
+        """The same, aligned where it is asked for: what the decoder gets."""
+        return self.network.adapt(self.encode(source))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         valid = batch["valid"] if self.use_valid else batch["valid"].new_ones(batch["valid"].shape)
@@ -90,10 +95,18 @@ class SSWE(Translator):
         entropy = cross_entropy(confidence.float(), batch["valid"])
         return {"rmse": rmse, "confidence": entropy, "total": rmse + self.confidence * entropy}
 
-    def on_train_epoch_end(self) -> None:
-        super().on_train_epoch_end()
-        if self.align and self.trainer.current_epoch + 1 == self.trainer.max_epochs:
-            self.network.adapt.remember(*self._latent_statistics("train"))
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        if self.align and self.trainer.state.fn == TrainerFn.FITTING:
+            self._remember_features()
+            checkpoint["state_dict"] |= {f"network.adapt.{n}": b for n, b in self.network.adapt.state_dict().items()}
+
+    def on_train_end(self) -> None:
+        if self.align:
+            self._remember_features()
+
+    def _remember_features(self) -> None:
+        self.network.adapt.remember(*self._latent_statistics("train"))
 
     def on_test_start(self) -> None:
         if self.align:
@@ -109,7 +122,7 @@ class SSWE(Translator):
         training, found = self.training, ChannelStatistics()
         self.eval()
         for source in self.trainer.datamodule.sources(split, MOST):
-            found.add(self.latent(source[None].to(self.device)).float())
+            found.add(self.encode(source[None].to(self.device)).float())
         self.train(training)
         return found.compute()
 
