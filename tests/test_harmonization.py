@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.harmonization import COMBAT, correlations, distances, predictions
+from benchmarks.harmony import frechet_distance
 
 NAMES = [f"original_f{n}" for n in range(12)]
 
@@ -44,6 +45,18 @@ def test_distances_are_those_of_whole_images():
     assert found["full"][0] < 0.1 * found["original"][0]
     table.loc[table["region"] == "part 0", NAMES] = 0.0
     assert distances(table) == found
+
+
+def test_all_rows_are_measured_on_the_scale_of_what_the_scanners_measured():
+    table = features()
+    made = table[(table["of"] == "made") & (table["row"] == "original")]
+    source = pd.concat([made.assign(row=row, of="source") for row in ("original", "full")])
+    whole = table[(table["row"] == "full") & (table["region"] == "image")]
+    own, target = (whole[whole["of"] == of][NAMES].reset_index(drop=True) for of in ("made", "target"))
+    measured = pd.concat([made.loc[made["region"] == "image", NAMES], target])
+    found = distances(pd.concat([table, source], ignore_index=True))["full"][0]
+    assert found == pytest.approx(frechet_distance(own, target, measured))
+    assert found != pytest.approx(frechet_distance(own, target))
 
 
 def test_predictions_share_their_split_and_combat_mends_the_original():

@@ -135,6 +135,9 @@ def test_words_and_marks_over_the_region_are_not_valid(patients):
     covered = read_elastogram(frame, layout, ColourBar.of_frame(frame, layout.bar), "shot")
     assert found.valid[205:225, 155:245].all()
     assert not covered.valid[205:225, 155:245].any()
+    frame[OVERLAY.top + 200 : OVERLAY.top + 230, OVERLAY.left + 150 : OVERLAY.left + 250] = (1.0, 0.4, 0.8)
+    covered = read_elastogram(frame, layout, ColourBar.of_frame(frame, layout.bar), "shot")
+    assert not covered.valid[205:225, 155:245].any(), "pink is not on the bar"
 
 
 def test_faults_say_what_to_pass(patients):
