@@ -92,12 +92,12 @@ def _run(folder: Path, config: dict[str, Any], progress: Progress) -> None:
         column: merge(_runnable(config | {"data": tested}, folder), extra)
         for column, tested in config.get("tests", {}).items()
     }
-    _test(cli, model, folder, tests, config.get("radiomics"), config.get("latent", []))
+    units = _test(cli, model, folder, tests, config.get("radiomics"), config.get("latent", []))
     timings |= {"total_s": time.perf_counter() - started}
     write_text_atomically(folder / "splits.csv", data.splits().to_csv(index=False))
     write_text_atomically(folder / "timings.json", json.dumps(timings, indent=1))
     write_text_atomically(folder / "environment.json", json.dumps(environment(), indent=1))
-    done = {"data": describe(data, config), "remark": model.remark}
+    done = {"data": describe(data, config) | {"units": units}, "remark": model.remark}
     write_text_atomically(folder / "done.json", json.dumps(done, indent=1))
 
 
@@ -170,16 +170,18 @@ def _test(
     tests: dict[str, dict[str, Any]],
     radiomics: dict[str, Any] | None,
     latent: list[str],
-) -> None:
+) -> dict[str, str]:
     """Write ``scores.csv``: of the test set, or of the test set of each column, one below the other; and, if asked for,
-    the radiomics features of the columns' images, and the latent space of those that ``latent`` names."""
+    the radiomics features of the columns' images, and the latent space of those that ``latent`` names. Return the
+    unit of each column's target."""
     if not tests:
         scores = _scores(cli, model, folder, samples_of(folder))
         write_text_atomically(folder / "scores.csv", scores.to_csv(index=False))
-        return
-    parts, features, spaces = [], [], {}
+        return {}
+    parts, features, spaces, units = [], [], {}, {}
     for column, config in tests.items():
         own, keeper = SonozooCLI(args=config, run=False), FeatureKeeper()
+        units[column] = own.datamodule.task.target.unit
         own.trainer.callbacks += [keeper] if radiomics is not None else []
         if column in latent:
             spaces[column] = LatentKeeper()
@@ -193,6 +195,7 @@ def _test(
         write_features(folder, features)
     if spaces:
         write_latent(folder, spaces)
+    return units
 
 
 def _scores(cli: SonozooCLI, model: Method, folder: Path, samples: Path) -> pd.DataFrame:

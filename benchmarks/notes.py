@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cell import failure, is_done
-from benchmarks.published import PAPER_NAMES, REFERENCE_NAMES
+from benchmarks.published import PAPER_NAMES, REFERENCE_NAMES, chosen_table
 from zoo.metrics.classification import CLASSIFICATION
 
 
@@ -27,7 +27,8 @@ def notes_of(out: Path, plan: dict[str, Any], key: str) -> list[str]:
     paper = settings.get("paper")
     if paper:
         name, dataset = PAPER_NAMES.get(paper["paper"], paper["paper"]), paper.get("dataset", "its own data")
-        places = {column: _place(table) for column, table in paper.get("columns", {}).items()}
+        tables = {column: chosen_table(chosen)["table"] for column, chosen in paper.get("columns", {}).items()}
+        places = {column: _place(table) for column, table in tables.items()}
         place = "; ".join(f"{column}: {place}" for column, place in places.items()) or _place(paper["table"])
         notes.append(f"'paper': as printed in the {name} paper, {place}, measured on {dataset}: other data.")
     if settings.get("reference"):
@@ -61,7 +62,9 @@ def _data_notes(out: Path, settings: dict[str, Any], cells: list[dict[str, Any]]
         errors = [metric for metric in settings["metrics"] if metric in ("MAE", "RMSE", "ME")]
         if errors:
             unit = "levels from 0 to 255" if data["unit"] in ("grey level", "RGB") else data["unit"]
-            notes.append(f"{', '.join(errors)} in {unit}.")
+            others = {column: own for column, own in data.get("units", {}).items() if own != data["unit"]}
+            abroad = "".join(f"; in {own} for {column}" for column, own in others.items())
+            notes.append(f"{', '.join(errors)} in {unit}{abroad}.")
         absent = [n for n, w in (("LPIPS", data["lpips_weights"]), ("FID", data["fid_weights"])) if not w]
         if absent and not set(settings["metrics"]) & set(CLASSIFICATION):
             notes.append(f"No {' and '.join(absent)}: no pretrained weights were named.")

@@ -23,25 +23,32 @@ REFERENCE_NAMES = {"usenhance_leaderboard": "the USenhance 2023 challenge's own 
 def read_published(paper: dict[str, Any] | None) -> pd.DataFrame:
     """The paper's lines for this table, percentages as fractions; ``interval`` is a confidence interval as text.
 
-    ``paper`` names the ``table``, or by ``columns`` which of its tables stands for which column of ours.
+    ``paper`` names the ``table``, or by ``columns`` which of its tables stands for which column of ours, and of that
+    table which ``method``, where only one does: ``{A>B: {table: text, method: ...}}``.
     """
     published = pd.read_csv(PUBLISHED)
     if not paper:
         return published.iloc[:0].assign(interval="")
     if "columns" in paper:
         of_columns = [
-            read_published({"paper": paper["paper"], "table": table}).assign(dataset=column)
-            for column, table in paper["columns"].items()
+            read_published({"paper": paper["paper"], **chosen_table(chosen)}).assign(dataset=column)
+            for column, chosen in paper["columns"].items()
         ]
         return pd.concat(of_columns, ignore_index=True)
     chosen = published[(published["paper"] == paper["paper"]) & (published["table"].astype(str) == str(paper["table"]))]
-    if "dataset" in paper:
-        chosen = chosen[chosen["dataset"] == paper["dataset"]]
+    for name in ("dataset", "method"):
+        if name in paper:
+            chosen = chosen[chosen[name] == paper[name]]
     scale = np.where(chosen["unit"] == "%", 0.01, 1.0)
     spread = pd.to_numeric(chosen["spread"], errors="coerce")
     interval = np.where(chosen["spread_kind"] == "95% CI", chosen["spread"].astype(str).str.replace("-", " to "), "")
     metric = [OUR_NAMES.get((paper["paper"], name), name) for name in chosen["metric"]]
     return chosen.assign(value=chosen["value"] * scale, spread=spread * scale, interval=interval, metric=metric)
+
+
+def chosen_table(chosen: Any) -> dict[str, Any]:
+    """A table alone, or with the method of it that is meant."""
+    return chosen if isinstance(chosen, dict) else {"table": chosen}
 
 
 def beside(lines: pd.DataFrame) -> dict[str, Any]:

@@ -21,7 +21,13 @@ SUITE = {
             "title": "Other views, scanners and organs",
             "metrics": ["RMSE", "ME", "MAE", "AUC_confidence"],
             "per": "patient",
-            "paper": {"paper": "sswe", "columns": {"prostate>thyroid": "text"}},
+            "paper": {
+                "paper": "sswe",
+                "columns": {
+                    "prostate>thyroid": {"table": "text", "method": "U-Net trained on prostate"},
+                    "prostate>prostate": {"table": "text", "method": "U-Net trained on thyroid"},
+                },
+            },
             "data": {"task": "prostate", "patients": 10, "size": [32, 32], "batch_size": 8, "augmentation": None},
             "trainer": {"max_epochs": 1, "accelerator": "cpu", "limit_val_batches": 0},
             "model": {"width": 4},
@@ -59,6 +65,8 @@ def test_one_training_is_scored_on_every_column_per_patient(out):
         assert wide.loc["plain", f"AUC_confidence, {column}"] == "-"
         assert 0 <= float(wide.loc["confident", f"AUC_confidence, {column}"].split()[0]) <= 1
     assert wide.loc["plain", "RMSE, prostate>thyroid, paper"] == "1.01 ± 0.33"
+    assert "RMSE, prostate>prostate, paper" not in wide, "the column's method is another"
+    assert "RMSE, ME, MAE in kPa; in m/s for prostate>thyroid." in tables["generalization"].notes
     assert float(wide.loc["plain", "MAE, prostate>thyroid"].split()[0]) < 10, "m/s, of a network that gives kPa"
 
 
