@@ -93,7 +93,7 @@ def _find_panels(frame: np.ndarray, name: str, bar: Box | None) -> tuple[Box, Bo
     """The coloured panel and, if there is one, its grey twin."""
     lit = frame.max(-1) > LIT
     if bar is not None:
-        lit[:, bar.left - 2 : bar.right + 2] = False
+        lit[max(0, bar.top - 2) : bar.bottom + 2, max(0, bar.left - 2) : bar.right + 2] = False
     lit = binary_opening(binary_closing(lit, np.ones((9, 9))), np.ones((WORD, WORD)))
     boxes = [Box(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in find_objects(label(lit)[0])]
     boxes = [box for box in boxes if box.height * box.width > LEAST_PANEL * lit.size]
