@@ -123,7 +123,7 @@ def _read(path: Path, options: argparse.Namespace) -> Elastogram:
     """One frame, undone and on the grid."""
     picture = read_image(path, crop=False)
     frame = fit_channels(picture.pixels, 3).astype(np.float32)
-    grey, overlay, bar = (None if box is None else _box(box) for box in (options.b_mode, options.overlay, options.bar))
+    grey, overlay, bar = (None if box is None else Box(*box) for box in (options.b_mode, options.overlay, options.bar))
     named = None if options.colour_map is None else ColourBar.named(options.colour_map)
     layout = find_layout(frame, str(path), grey, overlay, bar, needs_bar=named is None)
     colours = named or ColourBar.of_frame(frame, layout.bar, not options.low_at_top)
@@ -132,10 +132,6 @@ def _read(path: Path, options: argparse.Namespace) -> Elastogram:
     if options.spacing is not None and spacing is None:
         raise InputError(f"{path}: does not say its pixel spacing; pass --frame-spacing in mm, or leave out --spacing")
     return found.on_grid(Grid(tuple(options.size), options.spacing), spacing)
-
-
-def _box(numbers: list[int]) -> Box:
-    return Box(*numbers)
 
 
 def _write(options: argparse.Namespace, path: Path, name: str, found: Elastogram) -> dict[str, str | float]:
