@@ -218,7 +218,7 @@ def test_two_processes_on_one_folder_share_the_work(tmp_path):
 
 
 def test_ctrl_c_leaves_a_state_that_the_same_command_continues(tmp_path):
-    suite = merge(SUITE, {"tables": {"elasticity": {"folds": [0], "trainer": {"max_epochs": 150}}}})
+    suite = merge(SUITE, {"tables": {"elasticity": {"folds": [0], "trainer": {"max_epochs": 400}}}})
     suite = json.loads(json.dumps(suite))
     suite["tables"]["elasticity"]["rows"].pop("broken")
     suite["tables"]["elasticity"]["rows"].pop("bad fold")
