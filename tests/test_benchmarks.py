@@ -218,13 +218,19 @@ def test_two_processes_on_one_folder_share_the_work(tmp_path):
 
 
 def test_ctrl_c_leaves_a_state_that_the_same_command_continues(tmp_path):
-    suite = merge(SUITE, {"tables": {"elasticity": {"folds": [0], "trainer": {"max_epochs": 400}}}})
+    suite = merge(SUITE, {"tables": {"elasticity": {"folds": [0], "trainer": {"max_epochs": 150}}}})
     suite = json.loads(json.dumps(suite))
     suite["tables"]["elasticity"]["rows"].pop("broken")
     suite["tables"]["elasticity"]["rows"].pop("bad fold")
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
     command = [sys.executable, "-m", "benchmarks", "run", str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "out")]
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+    )
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("out/cells/*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
         time.sleep(0.05)
