@@ -96,9 +96,11 @@ def test_mixing_is_1_for_one_cloud_and_0_for_two():
     cloud = rng.normal(size=(120, 5))
     assert mixing(cloud, groups, patients) == pytest.approx(1, abs=0.12)
     assert mixing(cloud + 50 * (groups == "a")[:, None], groups, patients) == 0
-    twins = np.concatenate([cloud[:60], cloud[:60] + 1e-6])
-    same = np.tile(np.arange(60), 2).astype(str)
-    assert mixing(twins, groups, same) == pytest.approx(1, abs=0.12), "a patient's twin image is no neighbour"
+    centres = rng.normal(size=(60, 5))
+    images = np.repeat(centres, 12, axis=0) + 1e-3 * rng.normal(size=(720, 5))
+    own = np.repeat(np.arange(60), 12).astype(str)
+    alone = mixing(images, np.repeat(np.tile(["a", "b"], 30), 12), own)
+    assert alone == pytest.approx(1, abs=0.4), "a patient's other images, all of one scanner, are no neighbours"
 
 
 def test_principal_components_keep_distances():
