@@ -13,12 +13,11 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from scipy.stats import ttest_rel, wilcoxon
 
 from benchmarks.__main__ import main
 from benchmarks.baselines import Identity, MeanTarget
 from benchmarks.plan import merge, read_suite
-from benchmarks.statistics import best, by_patient, compare, over_runs
+from benchmarks.statistics import by_patient
 from benchmarks.tables import make_tables, read_plan
 from datamodules import InputError
 from tests import tiny
@@ -320,76 +319,6 @@ def test_bad_suites_are_refused(tmp_path):
             read_suite(str(tmp_path / "s.yaml"))
 
 
-def test_scores_of_patients_are_those_of_all_their_valid_pixels():
-    rng = np.random.default_rng(0)
-    errors = [rng.normal(0.5, 2, size) for size in (30, 70, 50)]  # two planes of one patient, one of another
-    scores = pd.DataFrame(
-        {
-            "row": "a", "fold": 0, "seed": 0, "id": ["a1", "a2", "b1"], "patient": ["a", "a", "b"], "organ": np.nan,
-            "MAE": [np.abs(e).mean() for e in errors], "ME": [e.mean() for e in errors],
-            "RMSE": [np.sqrt((e**2).mean()) for e in errors], "SSIM": [0.2, 0.4, 0.9], "pixels": [30, 70, 50],
-        }
-    )  # fmt: skip
-    found = by_patient(scores).set_index("id")
-    whole = np.concatenate(errors[:2])
-    assert found.loc["a", "MAE"] == pytest.approx(np.abs(whole).mean())
-    assert found.loc["a", "ME"] == pytest.approx(whole.mean())
-    assert found.loc["a", "RMSE"] == pytest.approx(np.sqrt((whole**2).mean()))
-    assert found.loc["a", "SSIM"] == pytest.approx(0.3)
-    assert found.loc["b", "RMSE"] == pytest.approx(scores["RMSE"][2])
-
-
-def test_methods_are_compared_over_patients():
-    rng = np.random.default_rng(1)
-    names = [str(n) for n in range(12)]
-    ours, theirs = (pd.DataFrame({"fold": 0, "seed": 0, "id": names, "patient": names}) for _ in range(2))
-    ours["MAE"], theirs["MAE"] = rng.normal(4, 1, 12), rng.normal(5, 1, 12)
-    found = compare(ours, theirs, "MAE")
-    assert found.t_test_patients == pytest.approx(ttest_rel(ours["MAE"], theirs["MAE"]).pvalue)
-    assert found.wilcoxon == pytest.approx(wilcoxon(ours["MAE"], theirs["MAE"]).pvalue)
-
-
-def test_statistics():
-    scores = pd.DataFrame({"fold": [0, 0, 1, 1], "seed": 0, "SSIM": [0.1, 0.3, 0.5, 0.9]})
-    mean, spread, images, runs = over_runs(scores, "SSIM")
-    assert (mean, runs) == (pytest.approx(0.45), 2)
-    assert spread == pytest.approx(np.std([0.2, 0.7], ddof=1))
-    assert images == pytest.approx((np.std([0.1, 0.3], ddof=1) + np.std([0.5, 0.9], ddof=1)) / 2)
-    values = {"a": 1.0, "b": -0.5, "c": float("nan")}
-    assert (best(values, True), best(values, False), best(values, None)) == ({"a"}, {"b"}, {"b"})
-
-
-def test_a_frame_is_the_same_compiled_and_exported(monkeypatch):
-    from benchmarks import frames
-
-    for name, value in {"WARM_UP": 1, "FRAMES": 1, "REPEATS": 1}.items():
-        monkeypatch.setattr(frames, name, value)
-    monkeypatch.setattr(torch, "compile", lambda model: model)
-    table = frames.frame_speed("cpu").set_index("sSWE, 64 x 96, batch 1")
-    assert list(table.index) == ["plain", "compiled", "ONNX Runtime, CPU"]
-    assert (table["difference"].astype(float) < 1e-5).all()
-    assert (table["ms a frame"] > 0).all()
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    assert "ONNX Runtime, CPU" not in set(frames.frame_speed("cpu").iloc[:, 0]), "left out where it is not installed"
-
-
-def test_speed_covers_every_method(monkeypatch, capsys):
-    from benchmarks import speed
-    from zoo import METHODS
-
-    assert set(speed.SIZES) == set(METHODS)
-    monkeypatch.setattr(speed, "SIZES", {"sswe": ("swe", (16, 16), 2)})
-    monkeypatch.setattr(speed, "METHODS", {"sswe": METHODS["sswe"]})
-    table = speed.method_speed("cpu")
-    assert table["variant"].tolist() == list(speed.VARIANTS)
-    assert (table["parameters"] == 102_273).all()
-    assert (table[["step_ms", "inference_ms", "ratio"]] > 0).all(axis=None)
-    costs = speed.superpixel_speed(method_ms=1000.0, batch_size=2, images=2).set_index("what")["ms or %"]
-    assert costs["SLIC, once an image, one core"] > 0
-    carried = costs["carried along and sorted, a batch of 2"]
-    assert costs["share of an epoch, %"] == pytest.approx(100 * carried / (1000 + carried), abs=0.05)
-
-
 def test_trivial_rows_are_what_they_say(tmp_path):
     data = tiny.data("swe", patients=20)
     mean = MeanTarget(in_channels=1, out_channels=1)
@@ -400,7 +329,6 @@ def test_trivial_rows_are_what_they_say(tmp_path):
     seen = valid.any(0)
     expected = (target * valid).sum(0)[seen] / valid.sum(0)[seen]
     assert np.allclose(mean(samples[0]["source"][None])[0].numpy()[seen], expected, atol=1e-6)
-    import torch
 
     source = torch.rand(2, 1, 4, 4)
     assert torch.equal(Identity(in_channels=1, out_channels=3)(source), source.expand(2, 3, 4, 4))
