@@ -91,7 +91,7 @@ def _speed(options: argparse.Namespace) -> int:
     from benchmarks.cell import environment
     from benchmarks.frames import frame_speed
     from benchmarks.speed import SIZES, method_speed, phantom_speed, superpixel_speed
-    from datamodules.readers import write_text_atomically
+    from datamodules.writers import write_text_atomically
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.set_flush_denormal(True)

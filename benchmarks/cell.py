@@ -24,8 +24,8 @@ from benchmarks.latent import LatentKeeper, write_latent
 from benchmarks.plan import merge
 from benchmarks.radiomics import Settings
 from datamodules.errors import InputError
-from datamodules.readers import safe_name, write_image, write_text_atomically
 from datamodules.ultrasound import UltrasoundDataModule
+from datamodules.writers import safe_name, write_image, write_text_atomically
 from zoo.cli import SonozooCLI
 from zoo.evaluation import Evaluation
 from zoo.method import Method

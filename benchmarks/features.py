@@ -11,8 +11,8 @@ from torch import Tensor
 from benchmarks.radiomics import Region, Settings, extract
 from benchmarks.regions import lesion_dice, parts
 from datamodules.batch import Batch
-from datamodules.readers import write_atomically
 from datamodules.ultrasound import UltrasoundDataModule
+from datamodules.writers import write_atomically
 
 FILE = "features.csv.gz"
 FACTS = ("id", "patient", "device", "label", "outcome")

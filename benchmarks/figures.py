@@ -16,7 +16,7 @@ from benchmarks.latent_tables import load_latent
 from benchmarks.prediction import delong
 from benchmarks.results import load_scores, read_plan
 from benchmarks.statistics import RUN, over_runs, per_run
-from datamodules.readers import write_atomically, write_text_atomically
+from datamodules.writers import write_atomically, write_text_atomically
 
 GALLERY_ROWS = 4
 ERROR = "{}: error, 0 to 100 %"

@@ -13,7 +13,7 @@ from benchmarks.printing import OVERALL, Table
 from benchmarks.published import PAPER_NAMES, beside, read_published
 from benchmarks.statistics import best
 from datamodules.errors import InputError
-from datamodules.readers import write_text_atomically
+from datamodules.writers import write_text_atomically
 
 UNFILTERED = "without wavelets"
 HIGHER = {"mean r": True, "Frechet distance": False}

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 
 from datamodules.batch import Batch
 from datamodules.errors import InputError
-from datamodules.readers import write_atomically
+from datamodules.writers import write_atomically
 
 FILE = "latent.csv.gz"
 COMPONENTS = 50  # principal ones, which t-SNE is usually given

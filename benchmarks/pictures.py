@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from datamodules.phantom.simulate import phantom_task, simulate_patients
-from datamodules.readers import write_atomically
+from datamodules.writers import write_atomically
 from zoo.pictures import paint
 
 TASKS = ("elastography", "swe", "enhancement", "harmonization")

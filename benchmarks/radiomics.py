@@ -16,7 +16,7 @@ import pandas as pd
 
 from datamodules.cache import available_cpus, default_cache_dir, with_progress
 from datamodules.errors import InputError
-from datamodules.readers import write_text_atomically
+from datamodules.writers import write_text_atomically
 
 VERSION = 1  # raise it when the features change their meaning
 LEAST_SIDE = 3  # pixels: a texture matrix needs neighbours in both directions

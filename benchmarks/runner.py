@@ -18,7 +18,7 @@ from benchmarks.cell import BUSY, failure, is_done, mark_failed, run_cell
 from benchmarks.plan import Cell, Suite, trivial_rows
 from datamodules.cache import available_cpus
 from datamodules.errors import InputError
-from datamodules.readers import write_text_atomically
+from datamodules.writers import write_text_atomically
 
 TRIVIAL_COST = 0.05  # of a trained cell's time, for the estimate of the time left
 POLL_S = 0.5

@@ -16,7 +16,7 @@ from benchmarks.printing import OVERALL, Table
 from benchmarks.published import beside, printed, read_published
 from benchmarks.results import load_scores, read_plan, remark, state
 from benchmarks.statistics import best, by_patient, compare, over_runs
-from datamodules.readers import write_text_atomically
+from datamodules.writers import write_text_atomically
 from zoo.evaluation import CONFIDENCE
 from zoo.metrics import make_metrics
 from zoo.metrics.classification import CLASSIFICATION

@@ -16,15 +16,9 @@ from datamodules.elasticity import shear_wave_speed, youngs_modulus
 from datamodules.errors import InputError
 from datamodules.folder import SUFFIXES
 from datamodules.grid import Grid
-from datamodules.readers import (
-    fit_channels,
-    read_image,
-    safe_name,
-    write_atomically,
-    write_image,
-    write_text_atomically,
-)
+from datamodules.readers import fit_channels, read_image
 from datamodules.side_by_side import Elastogram, find_layout, read_elastogram
+from datamodules.writers import safe_name, write_atomically, write_image, write_text_atomically
 
 UNITS = ("kPa", "m/s")
 MASK = Signal(1, 0.0, 1.0, "mask")

@@ -9,7 +9,8 @@ from pydicom.data import get_testdata_file
 
 from datamodules import InputError, Signal
 from datamodules.grid import Grid
-from datamodules.readers import Limits, fit_channels, read_image, safe_name, to_signed, write_image
+from datamodules.readers import Limits, fit_channels, read_image, to_signed
+from datamodules.writers import safe_name, write_image
 
 RAMP = np.linspace(0, 1, 32 * 40).reshape(32, 40)
 
@@ -172,7 +173,7 @@ def test_what_is_written_reads_back(tmp_path, ending, step):
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):
-    from datamodules.readers import write_atomically
+    from datamodules.writers import write_atomically
 
     def fail(file):
         file.write(b"half")

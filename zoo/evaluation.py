@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from datamodules.batch import PAIRED_METRICS, RGB, Batch, Task
-from datamodules.readers import write_image, write_text_atomically
+from datamodules.writers import write_image, write_text_atomically
 from zoo.metrics import make_metrics
 from zoo.metrics.classification import CLASSIFICATION
 from zoo.pictures import panel

@@ -12,7 +12,7 @@ from torch import Tensor
 from datamodules.batch import GREY, Batch, Task
 from datamodules.errors import InputError
 from datamodules.grid import resize
-from datamodules.readers import safe_name, write_image, write_text_atomically
+from datamodules.writers import safe_name, write_image, write_text_atomically
 
 
 class PredictionWriter(BasePredictionWriter):

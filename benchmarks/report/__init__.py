@@ -9,7 +9,7 @@ from benchmarks.figures import CAPTIONS, write_figures
 from benchmarks.printing import TESTS_NOTE, Table
 from benchmarks.results import read_plan
 from benchmarks.tables import write_tables
-from datamodules.readers import write_text_atomically
+from datamodules.writers import write_text_atomically
 
 TEMPLATE = Path(__file__).parent / "report.html"
 

@@ -14,8 +14,8 @@ from datamodules.colour_bar import ColourBar
 from datamodules.errors import InputError
 from datamodules.phantom.screenshot import screenshot
 from datamodules.phantom.simulate import TASKS, PhantomSource, phantom_rows, phantom_task
-from datamodules.readers import write_image, write_text_atomically
 from datamodules.splits import split_patients
+from datamodules.writers import write_image, write_text_atomically
 
 MASK = Signal(1, 0.0, 1.0, "mask")
 

@@ -1,0 +1,62 @@
+"""Files that are whole or not there at all: text, pictures, arrays. Imports no torch, so that tables start at once."""
+
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from datamodules.batch import Signal
+
+
+def write_image(path: Path, image: np.ndarray, signal: "Signal") -> None:
+    """Write float ``(H, W, C)`` in [-1, 1], whole or not at all; the ending of ``path`` chooses the format.
+
+    PNG and JPEG hold 8 bits a channel, TIFF 16 bits of the signal's range, NPY the physical values.
+    """
+    fraction = np.clip((image + 1) / 2, 0, 1)
+    fraction = fraction[..., 0] if fraction.shape[-1] == 1 else fraction
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        physical = (signal.low + fraction * (signal.high - signal.low)).astype(np.float32)
+        write_atomically(path, lambda file: np.save(file, physical))
+        return
+    bits = 16 if suffix in (".tif", ".tiff") and fraction.ndim == 2 else 8
+    levels = np.round(fraction * (2**bits - 1)).astype(f"uint{bits}")
+    kind = {".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}.get(suffix, "PNG")
+    write_atomically(path, lambda file: Image.fromarray(levels).save(file, format=kind))
+
+
+def write_atomically(path: Path, write: Callable) -> None:
+    """Call ``write(file)`` on a temporary binary file beside ``path``, then put it in place in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:80]}.", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            write(file)
+            file.flush()
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    temporary.chmod(0o666 & ~_umask())
+    os.replace(temporary, path)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    write_atomically(Path(path), lambda file: file.write(text.encode()))
+
+
+def safe_name(text: str) -> str:
+    """``text`` as one portable file name."""
+    return re.sub(r"[^\w.()+-]+", "_", text).strip("._") or "_"
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
