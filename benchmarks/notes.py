@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.cell import failure, is_done
 from benchmarks.published import PAPER_NAMES, REFERENCE_NAMES, chosen_table
-from zoo.metrics.classification import CLASSIFICATION
+from zoo.metrics import CLASSIFICATION
 
 
 def notes_of(out: Path, plan: dict[str, Any], key: str) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from zoo.metrics.classification import CLASSIFICATION
+from zoo.metrics import CLASSIFICATION
 
 RUN = ["fold", "seed"]
 RESAMPLES = 2000
@@ -14,7 +14,7 @@ RESAMPLES = 2000
 def per_run(scores: pd.DataFrame, metric: str) -> pd.Series:
     """One number a run: the mean over its images, or the classifier's score on them."""
     if metric in CLASSIFICATION:
-        score = CLASSIFICATION[metric]
+        score = CLASSIFICATION[metric].score
         runs = {run: score(own["label"].to_numpy(), own["probability"].to_numpy()) for run, own in scores.groupby(RUN)}
         return pd.Series(runs, dtype=float)
     return scores.dropna(subset=[metric]).groupby(RUN)[metric].mean()

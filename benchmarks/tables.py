@@ -17,9 +17,7 @@ from benchmarks.published import beside, printed, read_published
 from benchmarks.results import load_scores, read_plan, remark, state
 from benchmarks.statistics import best, by_patient, compare, over_runs
 from datamodules.writers import write_text_atomically
-from zoo.evaluation import CONFIDENCE
-from zoo.metrics import make_metrics
-from zoo.metrics.classification import CLASSIFICATION
+from zoo.metrics import CLASSIFICATION, METRICS
 
 WITH_SOURCE = ("MI_source", "Dice")  # likeness to the source, in which nothing beats the source itself
 LABELS = {"benign": 0, "malignant": 1, "normal": 2}
@@ -121,9 +119,7 @@ def _printed_by_others(reference: dict[str, Any] | None, metric: str, group: str
 
 
 def _direction(metric: str) -> bool | None:
-    if metric in ("LPIPS", "FID"):
-        return False
-    return True if metric in (*CLASSIFICATION, CONFIDENCE) else make_metrics((metric,), 1.0)[metric].higher_is_better
+    return METRICS[metric].higher_is_better if metric in METRICS else True
 
 
 def _tests(settings: dict[str, Any], scores: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:

@@ -1,12 +1,34 @@
-"""Files, patients, splits and augmentation. Knows no method."""
+"""Files, patients, splits and augmentation. Knows no method.
 
-from datamodules.batch import Batch, Signal, Task
-from datamodules.busi import BUSI
-from datamodules.devices import DeviceFolders
-from datamodules.errors import InputError
-from datamodules.folder import PairedFolderDataModule
-from datamodules.phantom import PhantomDataModule
-from datamodules.ultrasound import UltrasoundDataModule
+What is named here is imported when it is first asked for, so that whoever needs a part (a table, its errors) does not
+wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datamodules.batch import Batch, Signal, Task
+    from datamodules.busi import BUSI
+    from datamodules.devices import DeviceFolders
+    from datamodules.errors import InputError
+    from datamodules.folder import PairedFolderDataModule
+    from datamodules.phantom import PhantomDataModule
+    from datamodules.ultrasound import UltrasoundDataModule
+    from datamodules.usenhance import USenhance
+
+HOMES = {
+    "BUSI": "busi",
+    "Batch": "batch",
+    "DeviceFolders": "devices",
+    "InputError": "errors",
+    "PairedFolderDataModule": "folder",
+    "PhantomDataModule": "phantom",
+    "Signal": "batch",
+    "Task": "batch",
+    "USenhance": "usenhance",
+    "UltrasoundDataModule": "ultrasound",
+}
 
 __all__ = [
     "BUSI",
@@ -17,5 +39,12 @@ __all__ = [
     "PhantomDataModule",
     "Signal",
     "Task",
+    "USenhance",
     "UltrasoundDataModule",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module 'datamodules' has no attribute '{name}'")
+    return getattr(import_module(f"datamodules.{HOMES[name]}"), name)

@@ -1,7 +1,7 @@
 """What a batch holds and what a translation is: the contract between data, methods and evaluation."""
 
-from dataclasses import dataclass, field
-from typing import NotRequired, TypedDict
+from dataclasses import dataclass
+from typing import Literal, NotRequired, TypedDict
 
 from torch import Tensor
 
@@ -52,16 +52,16 @@ class Signal:
 
 GREY = Signal(1, 0.0, 255.0, "grey level")
 RGB = Signal(3, 0.0, 255.0, "RGB")
-PAIRED_METRICS = ("SSIM", "PSNR", "MAE", "RMSE", "ME", "LNCC", "MI")
-UNPAIRED_METRICS = ("MI_source",)
+Reference = Literal["target", "source"]  # what a translation can be compared with
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is translated into what: both signals, whether pairs are registered, and which metrics make sense.
+    """What is translated into what: both signals, whether pairs are registered, and what a translation is held against.
 
-    ``data`` says in a few words what the numbers are measured on; it stands under every table. ``test_metrics`` are
-    those of a test set that has pairs though the others have none; by default those of ``metrics``.
+    ``data`` says in a few words what the numbers are measured on; it stands under every table. Metrics are those that
+    compare with one of ``references``; with one of ``test_references`` in a test set that has pairs though the others
+    have none.
     """
 
     name: str
@@ -69,5 +69,5 @@ class Task:
     target: Signal = GREY
     paired: bool = True
     data: str = ""
-    metrics: tuple[str, ...] = field(default=PAIRED_METRICS)
-    test_metrics: tuple[str, ...] | None = None
+    references: tuple[Reference, ...] = ("target",)
+    test_references: tuple[Reference, ...] | None = None

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datamodules.batch import GREY, PAIRED_METRICS, UNPAIRED_METRICS, Signal, Task
+from datamodules.batch import GREY, Signal, Task
 from datamodules.cache import ImageCache
 from datamodules.errors import InputError
 from datamodules.folder import FileDataModule, PairedFolderDataModule, files_by_name
@@ -61,8 +61,8 @@ class DeviceFolders(FileDataModule):
             signal,
             paired=False,
             data=name,
-            metrics=UNPAIRED_METRICS,
-            test_metrics=(*PAIRED_METRICS, *UNPAIRED_METRICS) if self.tested else None,
+            references=("source",),
+            test_references=("target", "source") if self.tested else None,
         )
 
     def manifest(self) -> Manifest:

@@ -162,8 +162,8 @@ def test_pairs_take_the_place_of_the_test_part(folder, pairs):
     assert list(splits["id"][splits["split"] == "test"]) == batch["id"]
     assert (splits["split"] == "held out").any()
     assert len(splits) == sum(COUNTS.values()) + 3
-    assert data.task.metrics == ("MI_source",)
-    assert {"SSIM", "PSNR", "MI_source"} <= set(data.task.test_metrics)
+    assert data.task.references == ("source",)
+    assert data.task.test_references == ("target", "source")
 
 
 def test_pairs_without_targets_are_refused(folder, pairs):

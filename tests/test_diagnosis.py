@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 from zoo.cli import main
 from zoo.method import pseudonym
 from zoo.methods.diagnosis import Diagnosis
-from zoo.metrics.classification import CLASSIFICATION
+from zoo.metrics import CLASSIFICATION
 from zoo.translations import TranslationSource, load_translator
 
 SMALL = {"backbone": "test_resnet", "size": 32, "preset": "stable", "decay_epochs": 2}
@@ -266,8 +266,12 @@ def test_a_classifier_learns_what_can_be_seen(tmp_path):
 
 def test_scores_of_one_class_and_of_ties():
     label, sure = np.array([0, 1, 1, 0]), np.array([0.1, 0.9, 0.8, 0.2])
-    assert {name: score(label, sure) for name, score in CLASSIFICATION.items()} == {"accuracy": 1, "F1": 1, "AUC": 1}
-    assert CLASSIFICATION["AUC"](label, np.full(4, 0.5)) == 0.5
-    assert CLASSIFICATION["accuracy"](label, np.full(4, 0.5)) == 0.5, "one half counts as malignant"
-    assert np.isnan(CLASSIFICATION["AUC"](np.zeros(3, int), np.array([0.1, 0.2, 0.3])))
-    assert CLASSIFICATION["F1"](np.array([1, 1]), np.array([0.1, 0.2])) == 0.0
+    assert {name: metric.score(label, sure) for name, metric in CLASSIFICATION.items()} == {
+        "accuracy": 1,
+        "F1": 1,
+        "AUC": 1,
+    }
+    assert CLASSIFICATION["AUC"].score(label, np.full(4, 0.5)) == 0.5
+    assert CLASSIFICATION["accuracy"].score(label, np.full(4, 0.5)) == 0.5, "one half counts as malignant"
+    assert np.isnan(CLASSIFICATION["AUC"].score(np.zeros(3, int), np.array([0.1, 0.2, 0.3])))
+    assert CLASSIFICATION["F1"].score(np.array([1, 1]), np.array([0.1, 0.2])) == 0.0

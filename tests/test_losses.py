@@ -10,7 +10,7 @@ from zoo.losses.perceptual import PerceptualLoss
 from zoo.losses.regression import masked_rmse
 from zoo.losses.structural import WEIGHTS, MixLoss, _scales, ms_ssim
 from zoo.lpips_network import load_lpips
-from zoo.metrics import SSIM
+from zoo.metrics.similarity import SSIM
 
 objectives = pytest.mark.parametrize("objective", ["vanilla", "lsgan", "hinge", "softplus"])
 

@@ -8,10 +8,15 @@ import torch
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from datamodules import InputError
+from datamodules.batch import Signal
 from tests import tiny
 from zoo.lpips_network import load_lpips
-from zoo.metrics import LNCC, MAE, ME, PSNR, RMSE, SSIM, MutualInformation, make_metrics
+from zoo.metrics import METRICS
+from zoo.metrics.lncc import LNCC
+from zoo.metrics.mutual_information import MutualInformation
 from zoo.metrics.perceptual import LPIPS, make_fid
+from zoo.metrics.regression import MAE, ME, RMSE
+from zoo.metrics.similarity import PSNR, SSIM
 
 
 def random_pairs(channels: int, size=(40, 56)) -> tuple[torch.Tensor, torch.Tensor]:
@@ -89,7 +94,7 @@ def test_errors_are_in_the_targets_unit_and_me_is_negative_where_the_prediction_
 
 @pytest.mark.parametrize("name", ["SSIM", "PSNR", "MAE", "RMSE", "ME", "MI"])
 def test_pixels_that_are_not_valid_do_not_count(name):
-    metric = make_metrics((name,), 1.0)[name]
+    metric = METRICS[name].of(Signal(1, 0.0, 1.0))
     prediction, target = random_pairs(1, (48, 48))
     valid = everywhere(target)
     valid[..., 24:] = False

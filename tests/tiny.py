@@ -8,6 +8,7 @@ from datamodules import PhantomDataModule
 from tests.conftest import ROOT
 from zoo import METHODS
 from zoo.evaluation import Evaluation
+from zoo.metrics import make_metrics
 
 # Constructor arguments that shrink a method, and the phantom task that its config runs on.
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
@@ -56,7 +57,8 @@ def data(task: str, **kwargs: Any) -> PhantomDataModule:
 
 def metrics(name: str) -> list[str]:
     """What a method's own task is scored by; LNCC has no value where nothing varies."""
-    return [metric for metric in data(TINY[name][0]).task.metrics if metric != "LNCC"]
+    task = data(TINY[name][0]).task
+    return [metric for metric in make_metrics(task.references, task.target) if metric != "LNCC"]
 
 
 def loaded(data: PhantomDataModule):

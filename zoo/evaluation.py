@@ -10,14 +10,13 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-from datamodules.batch import PAIRED_METRICS, RGB, Batch, Task
+from datamodules.batch import RGB, Batch, Task
 from datamodules.writers import write_image, write_text_atomically
-from zoo.metrics import make_metrics
-from zoo.metrics.classification import CLASSIFICATION
+from zoo.metrics import CLASSIFICATION, FID, METRICS, make_metrics
+from zoo.metrics.confidence import ConfidenceAUC
 from zoo.pictures import panel
 
 FACTS = ("id", "patient", "organ", "device")
-CONFIDENCE = "AUC_confidence"  # of a method that also says where its translation may be trusted
 
 
 class Evaluation(Callback):
@@ -44,16 +43,16 @@ class Evaluation(Callback):
         out_dir: Path | None = None,
     ) -> None:
         self.task, self.grid_images, self.out_dir = task, grid_images, out_dir
-        wanted = {"val": task.metrics, "test": task.test_metrics or task.metrics}
-        span = task.target.high - task.target.low
-        self.metrics = {stage: make_metrics(names, span) for stage, names in wanted.items()}
+        wanted = {"val": task.references, "test": task.test_references or task.references}
+        self.metrics = {stage: make_metrics(references, task.target) for stage, references in wanted.items()}
+        self.confidence = ConfidenceAUC()
         self.fid = None
         if lpips_weights is not None:
             from zoo.metrics.perceptual import LPIPS
 
             lpips = LPIPS(lpips_weights)
-            for stage, names in wanted.items():
-                self.metrics[stage] |= {"LPIPS": lpips} if set(names) & set(PAIRED_METRICS) else {}
+            for stage, references in wanted.items():
+                self.metrics[stage] |= {lpips.name: lpips} if lpips.compares in references else {}
         if fid_weights is not None:
             from zoo.metrics.perceptual import make_fid
 
@@ -91,6 +90,14 @@ class Evaluation(Callback):
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._finish("test", trainer, pl_module)
 
+    def described(self) -> list[dict[str, Any]]:
+        """What there is to know of every metric that was scored last, see :class:`zoo.metrics.base.Described`."""
+        if not self.rows:
+            return []
+        names = list(CLASSIFICATION) if "probability" in self.rows[0] else _metrics_of(self.rows)
+        names += [FID.name] if self.fid is not None and "probability" not in self.rows[0] else []
+        return [METRICS[name].facts() for name in names]
+
     def _take(self, batch: Batch, outputs: Tensor, stage: str) -> None:
         if outputs.ndim == 2:
             self._score_classes(batch, outputs)
@@ -108,10 +115,11 @@ class Evaluation(Callback):
         scores: dict[str, list[float]] = {}
         for name, metric in self.metrics[stage].items():
             metric.to(made.device)
-            reference = source if name == "MI_source" else target
+            reference = source if metric.compares == "source" else target
             scores[name] = metric.per_image(made, reference, batch["valid"]).tolist()
         if confidence.shape[1]:
-            scores[CONFIDENCE] = [_area(*pair) for pair in zip(batch["valid"], confidence, strict=True)]
+            of_image = self.confidence.per_image(confidence, target, batch["valid"])
+            scores[self.confidence.name] = of_image.tolist()
         for index in range(len(batch["id"])):
             facts = _facts(batch, index) | {"pixels": int(batch["valid"][index].sum())}
             self.rows.append(facts | {name: values[index] for name, values in scores.items()})
@@ -163,16 +171,7 @@ def _means(rows: list[dict], names: Iterable[str]) -> dict[str, float]:
 
 def _class_scores(rows: list[dict]) -> dict[str, float]:
     label, probability = (np.array([row[name] for row in rows]) for name in ("label", "probability"))
-    return {name: score(label, probability) for name, score in CLASSIFICATION.items()}
-
-
-def _area(valid: Tensor, confidence: Tensor) -> float:
-    """Area under the ROC curve of the pixels' confidence against where the target may be trusted."""
-    from sklearn.metrics import roc_auc_score
-
-    if valid.all() or not valid.any():
-        return float("nan")
-    return float(roc_auc_score(valid.flatten().cpu(), confidence.float().flatten().cpu()))
+    return {name: metric.score(label, probability) for name, metric in CLASSIFICATION.items()}
 
 
 def _unit(image: Tensor) -> Tensor:

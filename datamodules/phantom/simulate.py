@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from scipy.ndimage import map_coordinates
 
-from datamodules.batch import GREY, PAIRED_METRICS, RGB, UNPAIRED_METRICS, Signal, Task
+from datamodules.batch import GREY, RGB, Signal, Task
 from datamodules.elasticity import shear_wave_speed
 from datamodules.errors import InputError
 from datamodules.grid import Grid
@@ -46,9 +46,9 @@ def phantom_task(name: str) -> Task:
     if name == "enhancement":
         return Task(name, GREY, GREY, paired=True, data=DATA)
     if name == "harmonization":
-        return Task(name, GREY, GREY, paired=False, data=DATA, metrics=UNPAIRED_METRICS)
+        return Task(name, GREY, GREY, paired=False, data=DATA, references=("source",))
     if name == "test_object":
-        return Task(name, GREY, GREY, paired=True, data=DATA, metrics=(*PAIRED_METRICS, "MI_source"))
+        return Task(name, GREY, GREY, paired=True, data=DATA, references=("target", "source"))
     if name == "prostate":
         return Task(name, GREY, PROSTATE_MODULUS, paired=True, data=DATA)
     if name == "thyroid":

@@ -1,25 +1,46 @@
 """Metrics, by the names that tasks and tables call them."""
 
-from zoo.metrics.base import PerImageMetric
+from collections.abc import Iterable
+
+from datamodules.batch import Reference, Signal
+from zoo.metrics.base import Described, PerImageMetric
+from zoo.metrics.classification import AUC, F1, Accuracy, ClassScore
+from zoo.metrics.confidence import ConfidenceAUC
 from zoo.metrics.lncc import LNCC
-from zoo.metrics.mutual_information import MutualInformation
+from zoo.metrics.mutual_information import MutualInformation, SourceMutualInformation
+from zoo.metrics.perceptual import FID, LPIPS
 from zoo.metrics.regression import MAE, ME, RMSE
 from zoo.metrics.similarity import PSNR, SSIM
 
+CLASSES: tuple[type[Described], ...] = (
+    SSIM,
+    PSNR,
+    MAE,
+    RMSE,
+    ME,
+    LNCC,
+    MutualInformation,
+    SourceMutualInformation,
+    LPIPS,
+    FID,
+    ConfidenceAUC,
+    Accuracy,
+    F1,
+    AUC,
+)
+METRICS: dict[str, type[Described]] = {metric.name: metric for metric in CLASSES}
+CLASSIFICATION: dict[str, type[ClassScore]] = {score.name: score for score in (Accuracy, F1, AUC)}
 
-def make_metrics(names: tuple[str, ...], span: float) -> dict[str, PerImageMetric]:
-    """The named metrics, with errors scaled by ``span``. ``MI_source`` compares the translation with its source."""
-    makers = {
-        "SSIM": SSIM,
-        "PSNR": PSNR,
-        "MAE": lambda: MAE(span),
-        "RMSE": lambda: RMSE(span),
-        "ME": lambda: ME(span),
-        "LNCC": LNCC,
-        "MI": MutualInformation,
-        "MI_source": MutualInformation,
+
+def make_metrics(references: Iterable[Reference], target: Signal) -> dict[str, PerImageMetric]:
+    """Every metric of single images, but those on pretrained weights, that compares with one of ``references``; for
+    targets of that range."""
+    wanted = set(references)
+    return {
+        name: metric.of(target)
+        for name, metric in METRICS.items()
+        if issubclass(metric, PerImageMetric) and metric.compares in wanted and not metric.pretrained
     }
-    return {name: makers[name]() for name in names}
 
 
-__all__ = ["LNCC", "MAE", "ME", "PSNR", "RMSE", "SSIM", "MutualInformation", "PerImageMetric", "make_metrics"]
+__all__ = ["CLASSIFICATION", "FID", "METRICS", "Described", "PerImageMetric", "make_metrics"]

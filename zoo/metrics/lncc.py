@@ -15,7 +15,9 @@ class LNCC(PerImageMetric):
     Windows that leave the image do not count, nor do pixels where either local variance is under 1e-10.
     """
 
+    name = "LNCC"
     higher_is_better = True
+    digits = 4
 
     def __init__(self, window: int = 11) -> None:
         super().__init__()

@@ -15,7 +15,10 @@ class MutualInformation(PerImageMetric):
     MI(x, x) is the entropy H(x).
     """
 
+    name = "MI"
     higher_is_better = True
+    digits = 3
+    unit = "bit"
 
     def __init__(self, bins: int = 256) -> None:
         super().__init__()
@@ -39,3 +42,10 @@ class MutualInformation(PerImageMetric):
         independent = joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)
         seen = joint > 0
         return (joint[seen] * torch.log2(joint[seen] / independent[seen])).sum()
+
+
+class SourceMutualInformation(MutualInformation):
+    """The same, of a translation and its source."""
+
+    name = "MI_source"
+    compares = "source"

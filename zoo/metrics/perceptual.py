@@ -8,7 +8,7 @@ from torchmetrics import Metric
 
 from datamodules.errors import InputError
 from zoo.lpips_network import load_lpips
-from zoo.metrics.base import PerImageMetric
+from zoo.metrics.base import Described, PerImageMetric
 
 HOW = "download it on a machine with a network, copy it and name its path, or set fid_weights to null to go without"
 
@@ -20,7 +20,10 @@ class LPIPS(PerImageMetric):
         weights: ``imagenet`` for torchvision's own file (downloaded or cached), or the path of such a file.
     """
 
+    name = "LPIPS"
     higher_is_better = False
+    digits = 4
+    pretrained = True
 
     def __init__(self, weights: str = "imagenet") -> None:
         super().__init__()
@@ -31,8 +34,16 @@ class LPIPS(PerImageMetric):
         return self.network(x, y).flatten()
 
 
+class FID(Described):
+    """Frechet inception distance on 2048 features, of a whole set; :func:`make_fid` computes it."""
+
+    name = "FID"
+    higher_is_better = False
+    pooling = "set"
+
+
 def make_fid(weights: str) -> Metric:
-    """Frechet inception distance on 2048 features; update it with images in [0, 1] of three channels.
+    """torchmetrics' FID; update it with images in [0, 1] of three channels.
 
     Args:
         weights: ``imagenet`` for torch-fidelity's own file (downloaded or cached), or the path of such a file.

@@ -15,7 +15,9 @@ class SSIM(PerImageMetric):
     Equals scikit-image with ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1``.
     """
 
+    name = "SSIM"
     higher_is_better = True
+    digits = 4
 
     def per_image(self, prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
         _, image = structural_similarity_index_measure(
@@ -28,7 +30,9 @@ class SSIM(PerImageMetric):
 class PSNR(PerImageMetric):
     """Peak signal-to-noise ratio in dB for a peak of 1, of each image by itself."""
 
+    name = "PSNR"
     higher_is_better = True
+    unit = "dB"
 
     def per_image(self, prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
         return -10 * torch.log10(masked_mean((prediction - target).square(), valid))
