@@ -23,7 +23,7 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from benchmarks.plan import FOLDERS
+    from benchmarks.suite import FOLDERS
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run suites, remake tables and reports.")
     commands = parser.add_subparsers(required=True)
@@ -48,8 +48,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from benchmarks.plan import FOLDERS, read_suite
-    from benchmarks.runner import run_suite
+    from benchmarks.run.runner import run_suite
+    from benchmarks.suite import FOLDERS, read_suite
 
     if options.jobs is not None and options.jobs < 1:
         raise InputError(f"--jobs {options.jobs}: at least one cell must run at a time")
@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _tables(options: argparse.Namespace) -> int:
-    from benchmarks.tables import write_tables
+    from benchmarks.tables.scores import write_tables
 
     for table in write_tables(options.out):
         print(table.markdown())
@@ -77,7 +77,7 @@ def _tables(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from benchmarks.report import write_report
+    from benchmarks.report.page import write_report
 
     page = write_report(options.out)
     _tables(options)
@@ -88,9 +88,9 @@ def _report(options: argparse.Namespace) -> int:
 def _speed(options: argparse.Namespace) -> int:
     import torch
 
-    from benchmarks.cell import environment
-    from benchmarks.frames import frame_speed
-    from benchmarks.speed import SIZES, method_speed, phantom_speed, superpixel_speed
+    from benchmarks.run.cell import environment
+    from benchmarks.speed.frames import frame_speed
+    from benchmarks.speed.methods import SIZES, method_speed, phantom_speed, superpixel_speed
     from datamodules.writers import write_text_atomically
 
     device = "cuda" if torch.cuda.is_available() else "cpu"

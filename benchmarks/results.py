@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.cell import failure, is_done
-from benchmarks.plan import BETWEEN
+from benchmarks.run.cell import failure, is_done
+from benchmarks.suite import BETWEEN
 from datamodules.errors import InputError
 
 

@@ -15,10 +15,10 @@ import torch
 import yaml
 
 from benchmarks.__main__ import main
-from benchmarks.baselines import Identity, MeanTarget
-from benchmarks.plan import merge, read_suite
-from benchmarks.statistics import by_patient
-from benchmarks.tables import make_tables, read_plan
+from benchmarks.run.baselines import Identity, MeanTarget
+from benchmarks.suite import merge, read_suite
+from benchmarks.tables.scores import make_tables, read_plan
+from benchmarks.tables.statistics import by_patient
 from datamodules import InputError
 from tests import tiny
 from tests.conftest import ROOT
@@ -293,7 +293,7 @@ OF_A = {"sets": {"A": {}}, "columns": ["A>A"]}
 
 
 def test_without_pyradiomics_the_tables_that_need_it_are_left_out(monkeypatch):
-    monkeypatch.setattr("benchmarks.plan.find_spec", lambda name: None)
+    monkeypatch.setattr("benchmarks.suite.find_spec", lambda name: None)
     suite = read_suite("quick")
     assert set(suite.tables) == {"translation", "diagnosis", "enhancement", "elasticity"}
     (line,) = suite.left_out

@@ -14,11 +14,11 @@ import yaml
 from scipy.stats import ttest_rel
 from sklearn.metrics import f1_score, roc_auc_score
 
-from benchmarks.figures import write_figures
-from benchmarks.plan import read_suite
-from benchmarks.report import write_report
-from benchmarks.statistics import RESAMPLES, compare, over_runs, per_run, weighted_score
-from benchmarks.tables import make_tables, read_plan
+from benchmarks.report.figures import write_figures
+from benchmarks.report.page import write_report
+from benchmarks.suite import read_suite
+from benchmarks.tables.scores import make_tables, read_plan
+from benchmarks.tables.statistics import RESAMPLES, compare, over_runs, per_run, weighted_score
 from datamodules import InputError
 from tests.conftest import ROOT
 from tests.tiny import TINY

@@ -6,11 +6,11 @@ import pytest
 import yaml
 
 from benchmarks.__main__ import main
-from benchmarks.figures import curves_plot, load_curves
-from benchmarks.plan import read_suite
+from benchmarks.report.figures import curves_plot, load_curves
 from benchmarks.results import read_plan
-from benchmarks.runner import write_plan
-from benchmarks.tables import make_tables
+from benchmarks.run.runner import write_plan
+from benchmarks.suite import read_suite
+from benchmarks.tables.scores import make_tables
 from datamodules import InputError
 from tests.test_usenhance import write as write_usenhance
 

@@ -11,9 +11,9 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.__main__ import main
-from benchmarks.cell import _scores
 from benchmarks.results import read_plan
-from benchmarks.tables import make_tables
+from benchmarks.run.cell import _scores
+from benchmarks.tables.scores import make_tables
 from datamodules.batch import Task
 from zoo.evaluation import Evaluation
 

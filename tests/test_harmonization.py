@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.harmonization import COMBAT, correlations, distances, predictions
-from benchmarks.harmony import frechet_distance
+from benchmarks.analyses.radiomics.comparison import COMBAT, correlations, distances, predictions
+from benchmarks.analyses.radiomics.likeness import frechet_distance
 
 NAMES = [f"original_f{n}" for n in range(12)]
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.linalg import sqrtm
 
-from benchmarks.harmony import ComBat, correlation, frechet_distance
+from benchmarks.analyses.radiomics.likeness import ComBat, correlation, frechet_distance
 from datamodules import InputError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.prediction import Cohort, delong, evaluate, fit, usable, youden
+from benchmarks.analyses.radiomics.outcome import Cohort, delong, evaluate, fit, usable, youden
 from datamodules import InputError
 
 TOLD = [f"f{n}" for n in range(4)]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks import radiomics
-from benchmarks.radiomics import Region, Settings, extract, features
+from benchmarks.analyses.radiomics import extraction as radiomics
+from benchmarks.analyses.radiomics.extraction import Region, Settings, extract, features
 from datamodules import InputError
 
 # The digital phantom of the IBSI (Zwanenburg et al., Radiology 295:328, 2020), slice by slice; 0 is outside the region.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.regions import lesion_dice, parts
+from benchmarks.analyses.radiomics.regions import lesion_dice, parts
 
 
 def disc(row: int, column: int, radius: int, side: int = 64) -> np.ndarray:

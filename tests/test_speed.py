@@ -7,7 +7,7 @@ import torch
 
 
 def test_a_frame_is_the_same_compiled_and_exported(monkeypatch):
-    from benchmarks import frames
+    from benchmarks.speed import frames
 
     for name, value in {"WARM_UP": 1, "FRAMES": 1, "REPEATS": 1}.items():
         monkeypatch.setattr(frames, name, value)
@@ -21,7 +21,7 @@ def test_a_frame_is_the_same_compiled_and_exported(monkeypatch):
 
 
 def test_speed_covers_every_method(monkeypatch, capsys):
-    from benchmarks import speed
+    from benchmarks.speed import methods as speed
     from zoo import METHODS
 
     assert set(speed.SIZES) == set(METHODS)

@@ -9,9 +9,9 @@ import yaml
 from PIL import Image
 
 from benchmarks.__main__ import main
-from benchmarks.latent import LatentKeeper, mixing, principal_components, write_latent
+from benchmarks.analyses.latent.space import LatentKeeper, mixing, principal_components, write_latent
 from benchmarks.results import read_plan
-from benchmarks.tables import make_tables
+from benchmarks.tables.scores import make_tables
 from datamodules import InputError
 
 SUITE = {

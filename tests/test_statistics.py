@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel, wilcoxon
 
-from benchmarks.statistics import best, by_patient, compare, over_runs
+from benchmarks.tables.statistics import best, by_patient, compare, over_runs
 
 
 def test_scores_of_patients_are_those_of_all_their_valid_pixels():

@@ -48,7 +48,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.radiomics import HOW_TO_INSTALL
+from benchmarks.analyses.radiomics.extraction import HOW_TO_INSTALL
 from datamodules.errors import InputError
 from datamodules.ultrasound import UltrasoundDataModule
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.cell import is_done
-from benchmarks.features import FACTS, FILE, WHOLE
-from benchmarks.harmony import ComBat, Correlation, correlation, frechet_distance
-from benchmarks.prediction import Cohort, RadiomicsModel, evaluate, fit
+from benchmarks.analyses.radiomics.likeness import ComBat, Correlation, correlation, frechet_distance
+from benchmarks.analyses.radiomics.measurement import FACTS, FILE, WHOLE
+from benchmarks.analyses.radiomics.outcome import Cohort, RadiomicsModel, evaluate, fit
+from benchmarks.run.cell import is_done
 from datamodules.splits import split_patients
 
 COMBAT = "ComBat on features"

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.plan import BETWEEN
-from benchmarks.printing import OVERALL
+from benchmarks.suite import BETWEEN
+from benchmarks.tables.printing import OVERALL
 
-PUBLISHED = Path(__file__).parent / "published.csv"
+PUBLISHED = Path(__file__).parent.parent / "published.csv"
 PAPER_NAMES = {
     "hsct": "HSC-T",
     "sswe": "sSWE",

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cell import failure, is_done
-from benchmarks.published import PAPER_NAMES, REFERENCE_NAMES, chosen_table
+from benchmarks.run.cell import failure, is_done
+from benchmarks.tables.published import PAPER_NAMES, REFERENCE_NAMES, chosen_table
 from zoo.metrics import CLASSIFICATION
 
 

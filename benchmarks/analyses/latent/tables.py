@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.cell import is_done
-from benchmarks.latent import NEIGHBOURS, mixing, points_of, read_latent
-from benchmarks.printing import OVERALL, Table
+from benchmarks.analyses.latent.space import NEIGHBOURS, mixing, points_of, read_latent
+from benchmarks.run.cell import is_done
+from benchmarks.tables.printing import OVERALL, Table
 
 
 def load_latent(out: Path, plan: dict[str, Any], key: str) -> dict[str, pd.DataFrame]:

@@ -8,8 +8,8 @@ import pandas as pd
 import pytorch_lightning as pl
 from torch import Tensor
 
-from benchmarks.radiomics import Region, Settings, extract
-from benchmarks.regions import lesion_dice, parts
+from benchmarks.analyses.radiomics.extraction import Region, Settings, extract
+from benchmarks.analyses.radiomics.regions import lesion_dice, parts
 from datamodules.batch import Batch
 from datamodules.ultrasound import UltrasoundDataModule
 from datamodules.writers import write_atomically

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from benchmarks.cell import is_done, samples_of
-from benchmarks.latent import mixing, points_of, tsne
-from benchmarks.latent_tables import load_latent
-from benchmarks.prediction import delong
+from benchmarks.analyses.latent.space import mixing, points_of, tsne
+from benchmarks.analyses.latent.tables import load_latent
+from benchmarks.analyses.radiomics.outcome import delong
 from benchmarks.results import load_scores, read_plan
-from benchmarks.statistics import RUN, over_runs, per_run
+from benchmarks.run.cell import is_done, samples_of
+from benchmarks.tables.statistics import RUN, over_runs, per_run
 from datamodules.writers import write_atomically, write_text_atomically
 
 GALLERY_ROWS = 4

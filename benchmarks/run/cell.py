@@ -18,11 +18,11 @@ import torch
 import yaml
 from filelock import FileLock, Timeout
 
-from benchmarks.baselines import BASELINES
-from benchmarks.features import FeatureKeeper, write_features
-from benchmarks.latent import LatentKeeper, write_latent
-from benchmarks.plan import merge
-from benchmarks.radiomics import Settings
+from benchmarks.analyses.latent.space import LatentKeeper, write_latent
+from benchmarks.analyses.radiomics.extraction import Settings
+from benchmarks.analyses.radiomics.measurement import FeatureKeeper, write_features
+from benchmarks.run.baselines import BASELINES
+from benchmarks.suite import merge
 from datamodules.errors import InputError
 from datamodules.ultrasound import UltrasoundDataModule
 from datamodules.writers import safe_name, write_image, write_text_atomically

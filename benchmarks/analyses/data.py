@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.cell import is_done
-from benchmarks.printing import Table
-from benchmarks.published import PAPER_NAMES, beside, read_published
+from benchmarks.run.cell import is_done
+from benchmarks.tables.printing import Table
+from benchmarks.tables.published import PAPER_NAMES, beside, read_published
 from datamodules.usenhance import ORGANS
 
 SPLITS = ("train", "val", "test", "total")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from benchmarks.statistics import RESAMPLES
+from benchmarks.tables.statistics import RESAMPLES
 
 OVERALL = "overall"
 TESTS_NOTE = (

@@ -6,12 +6,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.features import WHOLE
-from benchmarks.harmonization import COMBAT, correlations, distances, load_features, numbers, predictions
-from benchmarks.harmony import Correlation
-from benchmarks.printing import OVERALL, Table
-from benchmarks.published import PAPER_NAMES, beside, read_published
-from benchmarks.statistics import best
+from benchmarks.analyses.radiomics.comparison import (
+    COMBAT,
+    correlations,
+    distances,
+    load_features,
+    numbers,
+    predictions,
+)
+from benchmarks.analyses.radiomics.likeness import Correlation
+from benchmarks.analyses.radiomics.measurement import WHOLE
+from benchmarks.tables.printing import OVERALL, Table
+from benchmarks.tables.published import PAPER_NAMES, beside, read_published
+from benchmarks.tables.statistics import best
 from datamodules.errors import InputError
 from datamodules.writers import write_text_atomically
 

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.data_tables import data_table
-from benchmarks.harmonization_tables import harmonization_tables
-from benchmarks.latent_tables import latent_tables
-from benchmarks.notes import notes_of
-from benchmarks.plan import BETWEEN
-from benchmarks.printing import OVERALL, Table
-from benchmarks.published import beside, printed, read_published
+from benchmarks.analyses.data import data_table
+from benchmarks.analyses.latent.tables import latent_tables
+from benchmarks.analyses.radiomics.tables import harmonization_tables
 from benchmarks.results import load_scores, read_plan, remark, state
-from benchmarks.statistics import best, by_patient, compare, over_runs
+from benchmarks.suite import BETWEEN
+from benchmarks.tables.notes import notes_of
+from benchmarks.tables.printing import OVERALL, Table
+from benchmarks.tables.published import beside, printed, read_published
+from benchmarks.tables.statistics import best, by_patient, compare, over_runs
 from datamodules.writers import write_text_atomically
 from zoo.metrics import CLASSIFICATION, METRICS
 

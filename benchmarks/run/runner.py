@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.cell import BUSY, failure, is_done, mark_failed, run_cell
-from benchmarks.plan import Cell, Suite, trivial_rows
+from benchmarks.run.cell import BUSY, failure, is_done, mark_failed, run_cell
+from benchmarks.suite import Cell, Suite, trivial_rows
 from datamodules.cache import available_cpus
 from datamodules.errors import InputError
 from datamodules.writers import write_text_atomically
@@ -94,7 +94,7 @@ class Runner:
         self.threads = max(1, available_cpus() // jobs)
         # The server has the heavy imports loaded and has drawn no random number; each cell is forked from it.
         self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["benchmarks.cell"])
+        self.context.set_forkserver_preload(["benchmarks.run.cell"])
         self.queue = self.context.Queue()
         self.running: dict[int, Running] = {}
         self.display = Display(cells, waiting)

@@ -1,0 +1,1 @@
+"""What a suite can ask for beyond the scores of single images."""

@@ -1,0 +1,1 @@
+"""Do two scanners meet in the latent space?"""

@@ -1,0 +1,1 @@
+"""Radiomics: likeness to the target scanner, and the outcome of patients."""

@@ -1,0 +1,1 @@
+"""Paper-style tables from the scores on disk. Imports neither torch nor zoo."""
