@@ -1,10 +1,11 @@
-"""``python -m benchmarks run | tables | report | speed``."""
+"""``python -m benchmarks run | plan | tables | report | speed``."""
 
 import argparse
 import sys
 import time
 from pathlib import Path
 
+from benchmarks.results import Results
 from datamodules.errors import InputError
 
 
@@ -23,19 +24,28 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from benchmarks.suite import FOLDERS
-
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run suites, remake tables and reports.")
     commands = parser.add_subparsers(required=True)
-    run = commands.add_parser("run", help="run a suite: train, test, write tables, figures and a report")
-    run.add_argument("suite", help="a shipped suite (quick, paper, lambda_sweep) or the path of a suite YAML")
-    run.add_argument("--out", type=Path, help="results folder; by default results/SUITE")
-    run.add_argument("--jobs", type=int, help="cells at a time; by default one a GPU, or two on CPUs alone")
-    for name in FOLDERS:
-        words = f"the real {name} images, for the tables that use them"
-        run.add_argument(f"--{name.lower()}", dest=name, type=Path, metavar="DIR", help=words)
-    run.add_argument("--retry-failed", action="store_true", help="run failed cells again")
-    run.set_defaults(command=_run)
+    suites = (
+        ("run", _run, "run a suite: train, test, write tables, figures and a report"),
+        ("plan", _plan, "say which cells a suite has, and which of them are done"),
+    )
+    for name, command, words in suites:
+        of_suite = commands.add_parser(name, help=words)
+        of_suite.add_argument("suite", help="a shipped suite (quick, paper, lambda_sweep) or the path of a suite YAML")
+        of_suite.add_argument("--out", type=Path, help="results folder; by default results/SUITE")
+        of_suite.add_argument(
+            "--data",
+            action="append",
+            default=[],
+            metavar="NAME=DIR",
+            help="own images in the place of the table, set or data module of that name: a folder of pairs, of a "
+            "manifest, or by device; NAME.KEY=VALUE sets an argument of the data module that reads them",
+        )
+        of_suite.set_defaults(command=command)
+        if name == "run":
+            of_suite.add_argument("--jobs", type=int, help="cells at a time; by default one a GPU, or two on CPUs")
+            of_suite.add_argument("--retry-failed", action="store_true", help="run failed cells again")
     for name, command, words in (("tables", _tables, "remake the tables"), ("report", _report, "remake the report")):
         remake = commands.add_parser(name, help=f"{words} of a results folder")
         remake.add_argument("out", type=Path, metavar="DIR")
@@ -49,66 +59,74 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     from benchmarks.run.runner import run_suite
-    from benchmarks.suite import FOLDERS, read_suite
 
     if options.jobs is not None and options.jobs < 1:
         raise InputError(f"--jobs {options.jobs}: at least one cell must run at a time")
-    folders = {name: getattr(options, name) for name in FOLDERS if getattr(options, name) is not None}
-    suite = read_suite(options.suite, folders)
-    for line in suite.left_out:
-        print(line)
-    out = (options.out or Path("results") / suite.name).resolve()
+    suite, results = _suite(options)
     started = time.monotonic()
-    failed = run_suite(suite, out, options.jobs, options.retry_failed)
-    _report(argparse.Namespace(out=out))
+    failed = run_suite(suite, results, options.jobs, options.retry_failed)
+    _report(argparse.Namespace(out=results.out))
     print(f"{len(suite.cells)} cells, {failed} failed, {time.monotonic() - started:.0f} s")
     if failed:
         print("`--retry-failed` runs the failed cells again; each one's log.txt and failed.json say what happened")
     return 1 if failed else 0
 
 
-def _tables(options: argparse.Namespace) -> int:
-    from benchmarks.tables.scores import write_tables
+def _plan(options: argparse.Namespace) -> int:
+    suite, results = _suite(options)
+    for cell in suite.cells:
+        folder = results.cell(cell.hash)
+        state = "done" if folder.finished else f"failed: {folder.failure}" if folder.failure else "to run"
+        print(f"{cell.hash}  {cell.name}: {state}")
+    return 0
 
-    for table in write_tables(options.out):
-        print(table.markdown())
-    print(f"tables: {options.out / 'tables'}")
+
+def _suite(options: argparse.Namespace):
+    """The suite that is asked for, with what its results folder remembers of a user's own data."""
+    from benchmarks.own_data import parse
+    from benchmarks.suite import read_suite
+
+    name = Path(options.suite).stem if options.suite.endswith((".yaml", ".yml")) else options.suite
+    results = Results((options.out or Path("results") / name).resolve())
+    remembered = results.plan.data if results.plan_file.is_file() else []
+    data = parse([*remembered, *options.data])
+    suite = read_suite(options.suite, data)
+    for line in suite.left_out:
+        print(line)
+    return suite, results
+
+
+def _tables(options: argparse.Namespace) -> int:
+    from benchmarks.tables.make import write_tables
+
+    results = Results(options.out)
+    findings = write_tables(results)
+    _print_tables(results, findings)
     return 0
 
 
 def _report(options: argparse.Namespace) -> int:
     from benchmarks.report.page import write_report
+    from benchmarks.tables.make import write_tables
 
-    page = write_report(options.out)
-    _tables(options)
-    print(f"figures: {options.out / 'figures'}\nreport: {page}\ncells: {options.out / 'cells'}")
+    results = Results(options.out)
+    findings = write_tables(results)
+    page = write_report(results, findings)
+    _print_tables(results, findings)
+    print(f"figures: {results.figures}\nreport: {page}\ncells: {results.cells}")
     return 0
 
 
+def _print_tables(results: Results, findings: list) -> None:
+    for table in (table for found in findings for table in found.tables):
+        print(table.markdown())
+    print(f"tables: {results.tables}")
+
+
 def _speed(options: argparse.Namespace) -> int:
-    import torch
+    from benchmarks.speed.command import measure_speed
 
-    from benchmarks.run.cell import environment
-    from benchmarks.speed.frames import frame_speed
-    from benchmarks.speed.methods import SIZES, method_speed, phantom_speed, superpixel_speed
-    from datamodules.writers import write_text_atomically
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.set_flush_denormal(True)
-    tables = {}
-    if options.only in (None, "phantom"):
-        tables["phantom"] = phantom_speed(device)
-    if options.only in (None, "frames"):
-        tables["frames"] = frame_speed(device)
-    if options.only in (None, "methods"):
-        tables["speed"] = method_speed(device)
-        hsct = tables["speed"].set_index(["method", "variant"]).loc["hsct", "fp32"]
-        tables["superpixels"] = superpixel_speed(hsct["step_ms"], SIZES["hsct"][2])
-    for name, table in tables.items():
-        print(table.to_string(index=False), end="\n\n")
-        if options.out is not None:
-            write_text_atomically(options.out / f"{name}.csv", table.to_csv(index=False))
-    print(", ".join(f"{key}: {value}" for key, value in environment().items()))
+    measure_speed(options.only, options.out)
     return 0
 
 

@@ -1,50 +1,280 @@
-"""What lies in a results folder: the plan, and of each cell its scores, its remark, or why it has none."""
+"""What lies in a results folder, and where: the plan, and of each cell its scores, its samples, or why it has none.
+
+Nobody else joins such a path. Nothing here needs torch: tables and reports are made on any machine that holds the
+folder.
+"""
 
 import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.run.cell import failure, is_done
-from benchmarks.suite import BETWEEN
+from benchmarks.vocabulary import BETWEEN, Paper
 from datamodules.errors import InputError
+from datamodules.writers import safe_name, write_text_atomically
+
+AS_TEXT = {"id": str, "patient": str, "device": str}  # columns that are text, though they may look like numbers
 
 
-def read_plan(out: Path) -> dict[str, Any]:
-    """Raises InputError if ``out`` is no results folder."""
-    path = out / "plan.json"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; name a folder that `python -m benchmarks run` has written")
-    return json.loads(path.read_text())
+@dataclass(frozen=True)
+class Metric:
+    """What a table must know of a metric; see :class:`zoo.metrics.base.Described`, whose classes say it."""
+
+    name: str
+    compares: str = "target"
+    higher_is_better: bool | None = True
+    digits: int = 2
+    pooling: str = "mean"
+    unit: str = ""
 
 
-def load_scores(out: Path, plan: dict[str, Any], key: str) -> pd.DataFrame:
-    """The per-image scores of a table's finished cells, with ``row``, ``fold`` and ``seed`` of each."""
-    parts = []
-    for cell in plan["cells"]:
-        folder = out / "cells" / cell["hash"]
-        if cell["table"] == key and is_done(folder):
-            scores = pd.read_csv(folder / "scores.csv")
-            parts.append(scores.assign(row=cell["row"], fold=cell["fold"], seed=cell["seed"], cell=cell["hash"]))
-    columns = ["row", "fold", "seed", "cell"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+@dataclass(frozen=True)
+class PlannedCell:
+    """One run of a suite. ``train`` is the set that it is trained on, in a table of sets."""
+
+    table: str
+    row: str
+    fold: int
+    seed: int
+    hash: str
+    trivial: bool = False
+    train: str = ""
+
+    @property
+    def run(self) -> tuple[int, int]:
+        return self.fold, self.seed
 
 
-def remark(out: Path, plan: dict[str, Any], key: str, row: str) -> str:
-    """What a row's method has to say beside its name, once it has run."""
-    folders = [out / "cells" / cell["hash"] for cell in plan["cells"] if (cell["table"], cell["row"]) == (key, row)]
-    done = next((folder for folder in folders if is_done(folder)), None)
-    return json.loads((done / "done.json").read_text()).get("remark", "") if done else ""
+@dataclass(frozen=True)
+class PlannedTable:
+    """What of a suite's table its printing needs; see :class:`benchmarks.vocabulary.Table`.
+
+    ``rows`` are the paper's names of the methods by ours; ``points`` the grid's values by row. ``own_data`` says which
+    data were replaced by a user's own; ``left_out`` which columns wait for a folder, and ``flags`` how it is named.
+    ``analyses`` holds the settings of each analysis by its key.
+    """
+
+    key: str
+    title: str
+    metrics: list[str]
+    rows: dict[str, str]
+    groups: list[str] = field(default_factory=list)
+    per: str = ""
+    paper: Paper | None = None
+    compare: str = ""
+    reference: Paper | None = None
+    grid: dict[str, list] = field(default_factory=dict)
+    points: dict[str, dict] = field(default_factory=dict)
+    columns: list[str] = field(default_factory=list)
+    own_data: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    analyses: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, key: str, given: dict[str, Any]) -> "PlannedTable":
+        """What is no field of ours is an analysis' settings."""
+        own = {part.name for part in fields(cls)} - {"analyses"}
+        known = {name: value for name, value in given.items() if name in own}
+        for name in ("paper", "reference"):
+            if known.get(name):
+                known[name] = Paper.read(f"table '{key}': {name}", known[name])
+        return cls(**known | {"key": key}, analyses={name: given[name] for name in given if name not in own})
+
+    def as_json(self) -> dict[str, Any]:
+        plain = asdict(self)
+        analyses = plain.pop("analyses")
+        return {name: value for name, value in plain.items() if value and name != "key"} | analyses
 
 
-def state(out: Path, plan: dict[str, Any], key: str, row: str, group: str) -> str:
-    """Why a row has no number: every one of its cells failed or has not run."""
-    train = group.split(BETWEEN)[0] if BETWEEN in group else ""
-    wanted = (key, row, train)
-    cells = [cell for cell in plan["cells"] if (cell["table"], cell["row"], cell["train"]) == wanted]
-    folders = [out / "cells" / cell["hash"] for cell in cells]
-    if not folders or any(is_done(folder) for folder in folders):
-        return ""
-    reasons = [reason for folder in folders if (reason := failure(folder))]
-    return f"failed: {reasons[0]}" if reasons else "not run"
+@dataclass(frozen=True)
+class Plan:
+    """All that tables and report need to know of a suite. ``data`` are the words of ``--data``, by which a
+    user's own data took the place of the suite's."""
+
+    suite: str
+    title: str
+    tables: dict[str, PlannedTable]
+    cells: list[PlannedCell]
+    data: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        tables = {key: table.as_json() for key, table in self.tables.items()}
+        return {"suite": self.suite, "title": self.title, "data": self.data, "tables": tables,
+                "cells": [asdict(cell) for cell in self.cells]}  # fmt: skip
+
+    @classmethod
+    def from_json(cls, given: dict[str, Any]) -> "Plan":
+        tables = {key: PlannedTable.from_json(key, table) for key, table in given["tables"].items()}
+        cells = [PlannedCell(**cell) for cell in given["cells"]]
+        return cls(given["suite"], given["title"], tables, cells, given.get("data", []))
+
+
+@dataclass(frozen=True)
+class CellFolder:
+    """Where one cell keeps what it has."""
+
+    path: Path
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def finished(self) -> bool:
+        return (self / "done.json").is_file()
+
+    @property
+    def failure(self) -> str | None:
+        """Why the cell failed, in one line, or None."""
+        return json.loads((self / "failed.json").read_text())["reason"] if (self / "failed.json").is_file() else None
+
+    def mark_failed(self, reason: str, trace: str = "") -> None:
+        write_text_atomically(self / "failed.json", json.dumps({"reason": reason, "traceback": trace}, indent=1))
+
+    def clear_failure(self) -> None:
+        (self / "failed.json").unlink(missing_ok=True)
+
+    def mark_finished(self, data: dict[str, Any], remark: str) -> None:
+        write_text_atomically(self / "done.json", json.dumps({"data": data, "remark": remark}, indent=1))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What a table has to say of the data that the scores were measured on."""
+        return self._done["data"]
+
+    @property
+    def remark(self) -> str:
+        """What the method has to say beside its name."""
+        return self._done.get("remark", "")
+
+    @property
+    def _done(self) -> dict[str, Any]:
+        return json.loads((self / "done.json").read_text())
+
+    def read_scores(self) -> pd.DataFrame:
+        """A row an image (and column of the table), a column a metric."""
+        return pd.read_csv(self / "scores.csv")
+
+    def write_scores(self, scores: pd.DataFrame, metrics: Iterable[Metric]) -> None:
+        """The scores, and beside them what tables must know of each metric."""
+        known = [asdict(metric) for metric in metrics]
+        write_text_atomically(self / "metrics.json", json.dumps(known, indent=1))
+        write_text_atomically(self / "scores.csv", scores.to_csv(index=False))
+
+    @property
+    def metrics(self) -> list[Metric]:
+        path = self / "metrics.json"
+        if not path.is_file():  # of a cell that was run before these were written
+            from benchmarks.run.upgrade import write_metrics
+
+            write_metrics(self)
+        return [Metric(**facts) for facts in json.loads(path.read_text())]
+
+    def read_splits(self) -> pd.DataFrame:
+        return pd.read_csv(self / "splits.csv", dtype=str, keep_default_na=False)
+
+    def samples(self, column: str = "") -> Path:
+        """Where sample pictures lie: of the test set, or of a column of the table."""
+        return self / "samples" / (safe_name(column) if column else "")
+
+    def curves(self) -> pd.DataFrame:
+        """What the loggers have written, of all parts of an interrupted training."""
+        parts = [pd.read_csv(path) for path in sorted(self.path.glob("logs*/metrics.csv"))]
+        return pd.concat([pd.DataFrame(), *parts])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        path = self / "environment.json"
+        return json.loads(path.read_text()) if path.is_file() else {}
+
+
+class Results:
+    """A results folder: ``out/plan.json``, ``cells/``, ``tables/``, ``figures/`` and ``report.html``."""
+
+    def __init__(self, out: Path | str) -> None:
+        self.out = Path(out)
+        self.tables, self.figures = self.out / "tables", self.out / "figures"
+        self.cells, self.report = self.out / "cells", self.out / "report.html"
+
+    @property
+    def plan_file(self) -> Path:
+        return self.out / "plan.json"
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Raises InputError if this is no results folder."""
+        if not self.plan_file.is_file():
+            raise InputError(
+                f"{self.plan_file}: no such file; name a folder that `python -m benchmarks run` has written"
+            )
+        return Plan.from_json(json.loads(self.plan_file.read_text()))
+
+    def write_plan(self, plan: Plan) -> None:
+        write_text_atomically(self.plan_file, json.dumps(plan.as_json(), indent=1))
+        self.__dict__.pop("plan", None)
+
+    def cell(self, name: str) -> CellFolder:
+        """The folder of the cell of that hash."""
+        return CellFolder(self.cells / name)
+
+    def cells_of(self, key: str) -> list[PlannedCell]:
+        """A table's cells in the order of the plan."""
+        return [cell for cell in self.plan.cells if cell.table == key]
+
+    def finished(self, key: str) -> list[tuple[PlannedCell, CellFolder]]:
+        """A table's cells that have scores, in the order of the plan."""
+        found = [(cell, self.cell(cell.hash)) for cell in self.cells_of(key)]
+        return [(cell, folder) for cell, folder in found if folder.finished]
+
+    def planned_runs(self, key: str) -> int:
+        """How many runs (folds and seeds) a row has."""
+        return len({cell.run for cell in self.cells_of(key)})
+
+    def scores(self, key: str) -> pd.DataFrame:
+        """The per-image scores of a table's finished cells, with ``row``, ``fold`` and ``seed`` of each."""
+        facts = ["row", "fold", "seed", "cell"]
+        parts = [
+            folder.read_scores().assign(row=cell.row, fold=cell.fold, seed=cell.seed, cell=cell.hash)
+            for cell, folder in self.finished(key)
+        ]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=facts)
+
+    def metrics(self, key: str) -> dict[str, Metric]:
+        """A table's metrics by name, as finished cells describe them; what no cell has scored yet by its name alone."""
+        return {name: self._described.get(name, Metric(name)) for name in self.plan.tables[key].metrics}
+
+    @cached_property
+    def _described(self) -> dict[str, Metric]:
+        folders = (self.cell(cell.hash) for cell in self.plan.cells)
+        return {metric.name: metric for folder in folders if folder.finished for metric in folder.metrics}
+
+    def remark(self, key: str, row: str) -> str:
+        """What a row's method has to say beside its name, once it has run."""
+        return next((folder.remark for cell, folder in self.finished(key) if cell.row == row), "")
+
+    def state(self, key: str, row: str, group: str) -> str:
+        """Why a row has no number: every one of its cells failed or has not run."""
+        train = group.split(BETWEEN)[0] if BETWEEN in group else ""
+        folders = [self.cell(c.hash) for c in self.cells_of(key) if (c.row, c.train) == (row, train)]
+        if not folders or any(folder.finished for folder in folders):
+            return ""
+        reasons = [folder.failure for folder in folders if folder.failure]
+        return f"failed: {reasons[0]}" if reasons else "not run"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of the first cell that tells its own."""
+        told = (CellFolder(path.parent).environment for path in sorted(self.cells.glob("*/environment.json")))
+        return next(told, {})

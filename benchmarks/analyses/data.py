@@ -1,56 +1,50 @@
 """The images behind a table, as papers list them first: patients and pairs of each organ in each split."""
 
-import json
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
+from datamodules.counts import count_images, group_of
 
-from benchmarks.run.cell import is_done
-from benchmarks.tables.printing import Table
-from benchmarks.tables.published import PAPER_NAMES, beside, read_published
-from datamodules.usenhance import ORGANS
-
-SPLITS = ("train", "val", "test", "total")
-ALL = "Overall"
-
-
-def data_table(out: Path, plan: dict[str, Any], key: str) -> Table | None:
-    """Counted from the splits of the table's first finished cell; None if there is none yet."""
-    own = (cell for cell in plan["cells"] if cell["table"] == key and is_done(out / "cells" / cell["hash"]))
-    cell = next(own, None)
-    if cell is None:
-        return None
-    folder = out / "cells" / cell["hash"]
-    splits = pd.read_csv(folder / "splits.csv", dtype=str, keep_default_na=False)
-    groups = splits["organ"].map(lambda organ: ORGANS[organ].group if organ in ORGANS else organ.capitalize() or ALL)
-    data = json.loads((folder / "done.json").read_text())["data"]
-    scanned = splits.assign(group=groups).groupby("group")["device"].unique()
-    paper = plan["tables"][key]["summary"]
-    notes = [
-        f"{data['data']}: task {data['task']}; of fold {cell['fold']}.",
-        "Scanners of the sources: "
-        + "; ".join(f"{group} {', '.join(names)}" for group, names in scanned.items())
-        + ".",
-        f"'paper': as printed in the {PAPER_NAMES[paper['paper']]} paper, table {paper['table']}: other data.",
-    ]
-    cells = _cells(splits.assign(group=groups), read_published(paper))
-    title = f"Images of: {plan['tables'][key]['title']}"
-    return Table(f"{key}_data", title, pd.DataFrame(cells), notes, index="organ")
+from benchmarks.analyses.base import Analysis, Findings
+from benchmarks.results import PlannedTable, Results
+from benchmarks.tables.printing import Entry, Printed
+from benchmarks.tables.published import beside, paper_name, read_published
+from benchmarks.vocabulary import Paper, Table
 
 
-def _cells(splits: pd.DataFrame, published: pd.DataFrame):
-    groups = [*dict.fromkeys(splits["group"]), ALL]
-    for metric, column in (("patients", "patient"), ("pairs", "id")):
-        for split in SPLITS:
-            for group in dict.fromkeys(groups):
-                own = splits if group == ALL else splits[splits["group"] == group]
-                own = own if split == "total" else own[own["split"] == split]
-                printed = published[(published["metric"] == f"{metric} {split}") & (published["group"] == group)]
-                yield {
-                    "row": group, "label": group, "metric": metric, "group": split, "state": "",
-                    "mean": own[column].nunique(), "std_runs": float("nan"), "spread": float("nan"), "runs": 1,
-                    "planned": 1,
-                    "best": False,
-                    **beside(printed),
-                }  # fmt: skip
+class DataSummary(Analysis):
+    """``summary: {paper: cyclegan_perceptual, table: 1}``: the paper whose counts stand beside ours.
+
+    Counted from the splits of the table's first finished cell.
+    """
+
+    key = "summary"
+    comes_first = True
+
+    def check(self, where: str, settings: Any, table: Table) -> None:
+        Paper.read(f"{where}: {self.key}", settings)
+
+    def findings(self, results: Results, table: PlannedTable) -> Findings:
+        finished = results.finished(table.key)
+        if not finished:
+            return Findings()
+        cell, folder = finished[0]
+        splits, paper = folder.read_splits(), Paper(**table.analyses[self.key])
+        groups = splits["organ"].map(group_of)
+        scanners = splits["device"].groupby(groups).unique()
+        notes = [
+            f"{folder.data['data']}: task {folder.data['task']}; of fold {cell.fold}.",
+            f"Scanners of the sources: {'; '.join(f'{group} ' + ', '.join(own) for group, own in scanners.items())}.",
+            f"'paper': as printed in the {paper_name(paper)} paper, table {paper.table}: other data.",
+        ]
+        entries = list(_entries(count_images(splits), read_published(paper)))
+        return Findings([Printed(f"{table.key}_data", f"Images of: {table.title}", entries, notes, index="organ")])
+
+
+def _entries(counts: pd.DataFrame, published: pd.DataFrame) -> Iterator[Entry]:
+    for metric in ("patients", "pairs"):
+        for count in counts.to_dict("records"):
+            group, split = count["group"], count["split"]
+            printed = published[(published["metric"] == f"{metric} {split}") & (published["group"] == group)]
+            yield Entry(group, group, metric, split, mean=count[metric], runs=1, planned=1, digits=0, **beside(printed))

@@ -1,41 +1,70 @@
 """``report.html``: tables, figures and a gallery in one file that needs no network."""
 
 import base64
+import io
 import json
 from html import escape
 from pathlib import Path
+from typing import Any
 
-from benchmarks.report.figures import CAPTIONS, write_figures
-from benchmarks.results import read_plan
-from benchmarks.tables.printing import TESTS_NOTE, Table
-from benchmarks.tables.scores import write_tables
-from datamodules.writers import write_text_atomically
+from PIL import Image
+
+from benchmarks.analyses.base import Figure, Findings
+from benchmarks.report.figures import score_figures
+from benchmarks.report.gallery import Gallery, make_gallery
+from benchmarks.results import Results
+from benchmarks.tables.printing import TESTS_NOTE, Printed
+from datamodules.writers import write_atomically, write_text_atomically
 
 TEMPLATE = Path(__file__).parent / "report.html"
 
 
-def write_report(out: Path) -> Path:
-    """Remake tables and figures of a results folder and the page that holds them; return the page's path."""
+def write_report(results: Results, findings: list[Findings]) -> Path:
+    """Draw the figures of a results folder and write the page that holds them and the tables; return its path.
+
+    Writes ``figures/<name>.svg``, and ``<table>_gallery.png`` with the names of its columns beside it.
+    """
     import jinja2
 
-    tables = write_tables(out)
-    write_figures(out)
+    tables = [table for found in findings for table in found.tables]
+    of_analyses = [figure for found in findings for figure in found.figures]
+    of_scores = [figure for table in results.plan.tables.values() for figure in score_figures(results, table)]
+    drawn = _draw(results, [*of_scores, *of_analyses])
+    galleries = {key: _gallery(results, key) for key in results.plan.tables}
     template = jinja2.Template(TEMPLATE.read_text(), autoescape=True)
     page = template.render(
-        title=read_plan(out)["title"],
-        environment=_environment(out),
-        tables=[_section(out, table) for table in tables],
+        title=results.plan.title,
+        environment=results.environment,
+        tables=[_section(table, drawn, galleries.get(table.key)) for table in tables],
     )
-    path = out / "report.html"
-    write_text_atomically(path, page)
-    return path
+    write_text_atomically(results.report, page)
+    return results.report
 
 
-def _section(out: Path, table: Table) -> dict:
+def _draw(results: Results, figures: list[Figure]) -> list[tuple[Figure, str]]:
+    drawn = [(figure, figure.draw()) for figure in figures]
+    for figure, text in drawn:
+        write_text_atomically(results.figures / f"{figure.name}.svg", text)
+    return drawn
+
+
+def _gallery(results: Results, key: str) -> Gallery | None:
+    gallery = make_gallery(results, results.plan.tables[key])
+    if gallery is not None:
+        png = _png(gallery)
+        write_atomically(results.figures / f"{key}_gallery.png", lambda file: file.write(png))
+        write_text_atomically(results.figures / f"{key}_gallery.json", json.dumps(gallery.columns))
+    return gallery
+
+
+def _png(gallery: Gallery) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(gallery.picture).save(file, "PNG")
+    return file.getvalue()
+
+
+def _section(table: Printed, drawn: list[tuple[Figure, str]], gallery: Gallery | None) -> dict[str, Any]:
     wide = table.wide("<b>{}</b>").map(_keep_bold).reset_index()
-    figures = out / "figures"
-    gallery = figures / f"{table.key}_gallery.png"
-    columns = figures / f"{table.key}_gallery.json"
     return {
         "title": table.title,
         "head": list(wide.columns),
@@ -43,28 +72,17 @@ def _section(out: Path, table: Table) -> dict:
         "notes": table.notes,
         "tests": table.printed_tests().to_dict("split") if len(table.tests) else None,
         "tests_note": TESTS_NOTE,
-        "figures": [_figure(path, caption) for path, caption in _svgs(figures, table.key) if path.is_file()],
-        "gallery": base64.b64encode(gallery.read_bytes()).decode() if gallery.is_file() else "",
-        "columns": json.loads(columns.read_text()) if columns.is_file() else [],
+        "figures": [
+            {"svg": text[text.index("<svg") :], "caption": figure.caption}
+            for figure, text in drawn
+            if figure.under == table.key
+        ],
+        "gallery": base64.b64encode(_png(gallery)).decode() if gallery is not None else "",
+        "columns": gallery.columns if gallery is not None else [],
     }
-
-
-def _svgs(figures: Path, key: str) -> list[tuple[Path, str]]:
-    return [(figures / f"{key}_{kind}.svg", caption) for kind, caption in CAPTIONS.items()]
-
-
-def _figure(path: Path, caption: str) -> dict[str, str]:
-    text = path.read_text()
-    return {"svg": text[text.index("<svg") :], "caption": caption}
 
 
 def _keep_bold(text: str) -> str:
     bold = text.startswith("<b>")
     inner = escape(text.removeprefix("<b>").removesuffix("</b>") if bold else text)
     return f"<b>{inner}</b>" if bold else inner
-
-
-def _environment(out: Path) -> dict[str, str]:
-    for path in sorted((out / "cells").glob("*/environment.json")):
-        return json.loads(path.read_text())
-    return {}

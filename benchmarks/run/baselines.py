@@ -1,8 +1,9 @@
-"""The two trivial rows of every table, which any method must beat."""
+"""The two trivial rows of every table, which any method must beat. Suites name them by class path."""
 
 import torch
 from torch import Tensor
 
+from datamodules.batch import Batch
 from datamodules.ultrasound import UltrasoundDataModule
 from zoo.translator import Translator
 
@@ -10,17 +11,20 @@ from zoo.translator import Translator
 class Identity(Translator):
     """The source as the output; grey is replicated where the target is colour."""
 
+    needs_pairs = False
     trainable = False
 
     def forward(self, source: Tensor) -> Tensor:
         return source.expand(-1, self.out_channels, -1, -1) if source.shape[1] == 1 else source
 
-    def losses(self, batch) -> dict[str, Tensor]:
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
         raise TypeError("a trivial row is not trained")
 
 
 class MeanTarget(Identity):
     """The mean training target, pixel by pixel, whatever the source; where none is ever valid, the mean of all."""
+
+    mean: Tensor
 
     def learn(self, data: UltrasoundDataModule) -> None:
         dataset = data.dataset("train")
@@ -35,6 +39,3 @@ class MeanTarget(Identity):
 
     def forward(self, source: Tensor) -> Tensor:
         return self.mean.expand(len(source), -1, -1, -1)
-
-
-BASELINES: dict[str, type[Identity]] = {"identity": Identity, "mean": MeanTarget}

@@ -17,12 +17,13 @@ import pytorch_lightning as pl
 import torch
 import yaml
 from filelock import FileLock, Timeout
+from zoo.output import Output
 
-from benchmarks.analyses.latent.space import LatentKeeper, write_latent
-from benchmarks.analyses.radiomics.extraction import Settings
-from benchmarks.analyses.radiomics.measurement import FeatureKeeper, write_features
-from benchmarks.run.baselines import BASELINES
-from benchmarks.suite import merge
+from benchmarks.analyses.base import Measurement
+from benchmarks.analyses.registry import ANALYSES
+from benchmarks.layers import merge
+from benchmarks.results import CellFolder, Metric
+from datamodules.batch import Batch
 from datamodules.errors import InputError
 from datamodules.ultrasound import UltrasoundDataModule
 from datamodules.writers import safe_name, write_image, write_text_atomically
@@ -35,193 +36,174 @@ SAMPLES = 6
 Progress = Callable[[float], None]
 
 
-def is_done(folder: Path) -> bool:
-    return (folder / "done.json").is_file()
-
-
-def failure(folder: Path) -> str | None:
-    """Why the cell failed, in one line, or None."""
-    path = folder / "failed.json"
-    return json.loads(path.read_text())["reason"] if path.is_file() else None
-
-
-def mark_failed(folder: Path, reason: str, trace: str = "") -> None:
-    write_text_atomically(folder / "failed.json", json.dumps({"reason": reason, "traceback": trace}, indent=1))
-
-
-def run_cell(folder: Path, config: dict[str, Any], threads: int, queue: Any = None) -> None:
-    """Entry point of the cell's process. Exits with 0, 1 for a failure (see :func:`failure`) or BUSY."""
-    folder.mkdir(parents=True, exist_ok=True)
+def run_cell(folder: CellFolder, config: dict[str, Any], threads: int, queue: Any = None) -> None:
+    """Entry point of the cell's process. Exits with 0, 1 for a failure (see the folder) or BUSY."""
+    folder.path.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            if is_done(folder):
+            if folder.finished:
                 return
-            with _output_to(folder / "log.txt"):
+            with _output_to(folder.log):
                 _run_marked(folder, config, threads, queue)
     except Timeout:
         sys.exit(BUSY)
 
 
-def _run_marked(folder: Path, config: dict[str, Any], threads: int, queue: Any) -> None:
-    (folder / "failed.json").unlink(missing_ok=True)
+def _run_marked(folder: CellFolder, config: dict[str, Any], threads: int, queue: Any) -> None:
+    folder.clear_failure()
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     try:
-        _run(folder, config, progress=lambda fraction: queue.put((folder.name, fraction)) if queue else None)
+        _run(folder, config, progress=lambda fraction: queue.put((folder.path.name, fraction)) if queue else None)
     except Exception as error:
         traceback.print_exc()
         bad_input = InputError.behind(error)
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        mark_failed(folder, "; ".join(str(bad_input).splitlines()) if bad_input else reason, traceback.format_exc())
+        folder.mark_failed("; ".join(str(bad_input).splitlines()) if bad_input else reason, traceback.format_exc())
         sys.exit(1)
     except SystemExit as error:
         if error.code == 2:  # a config that the command line refuses; it has written why to the log
-            mark_failed(folder, _last_error(folder / "log.txt"))
+            folder.mark_failed(_last_error(folder.log))
         raise
 
 
-def _run(folder: Path, config: dict[str, Any], progress: Progress) -> None:
+def _run(folder: CellFolder, config: dict[str, Any], progress: Progress) -> None:
     write_text_atomically(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
     pl.seed_everything(config["seed_everything"], verbose=False)
     started = time.perf_counter()
-    extra = _surroundings(folder)
-    cli = SonozooCLI(args=merge(_runnable(config, folder), extra), run=False)
-    data, model = cli.datamodule, _model(cli, config)
-    timings = _train(cli, model, folder, progress)
+    surroundings = _surroundings(folder)
+    cli = SonozooCLI(args=merge(_runnable(config, folder), surroundings), run=False)
+    data, model = cli.datamodule, cli.model
+    timings = _train(cli, folder, progress)
     tests = {
-        column: merge(_runnable(config | {"data": tested}, folder), extra)
+        column: merge(_runnable(config | {"data": tested}, folder), surroundings)
         for column, tested in config.get("tests", {}).items()
     }
-    units = _test(cli, model, folder, tests, config.get("radiomics"), config.get("latent", []))
+    units = _test(cli, folder, tests, _measurements(config))
     timings |= {"total_s": time.perf_counter() - started}
     write_text_atomically(folder / "splits.csv", data.splits().to_csv(index=False))
     write_text_atomically(folder / "timings.json", json.dumps(timings, indent=1))
     write_text_atomically(folder / "environment.json", json.dumps(environment(), indent=1))
-    done = {"data": describe(data, config) | {"units": units}, "remark": model.remark}
-    write_text_atomically(folder / "done.json", json.dumps(done, indent=1))
+    folder.mark_finished(describe(data, config) | {"units": units}, model.remark)
 
 
-def _surroundings(folder: Path) -> dict[str, Any]:
+def _surroundings(folder: CellFolder) -> dict[str, Any]:
     """What the command line needs to know beside the cell's own config."""
-    logger = {"save_dir": str(folder), "name": "", "version": _new_logs(folder)}
+    logger = {"save_dir": str(folder.path), "name": "", "version": _new_logs(folder)}
     return {
         "trainer": {
-            "default_root_dir": str(folder),
+            "default_root_dir": str(folder.path),
             "enable_progress_bar": False,
             "enable_model_summary": False,
             "num_sanity_val_steps": 0,
             "logger": {"class_path": "CSVLogger", "init_args": logger},
         },
         "checkpoint": {"save_top_k": 0, "monitor": None},  # the last epoch is what is tested
-        "last_checkpoint": {"dirpath": str(folder / "checkpoints")},
+        "last_checkpoint": {"dirpath": str(folder.checkpoint.parent)},
     }
 
 
-def _runnable(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The config as the command line takes it: a trivial row has another model in its place, and a translator's
-    checkpoint, which is named from the results folder on, is named in full."""
-    config = {key: value for key, value in config.items() if key not in ("tests", "radiomics", "latent")}
-    if config["model"]["class_path"] in BASELINES:
-        return config | {"model": {"class_path": "SSWE", "init_args": {}}}
-    arguments = config["model"]["init_args"]
-    if "translator" not in arguments:
+def _runnable(config: dict[str, Any], folder: CellFolder) -> dict[str, Any]:
+    """The config as the command line takes it; a translator's checkpoint, which is named from the results folder on, is
+    named in full."""
+    config = {key: value for key, value in config.items() if key not in ("tests", *ANALYSES)}
+    translator = config["model"].get("init_args", {}).get("translator")
+    if translator is None:
         return config
-    return merge(config, {"model": {"init_args": {"translator": str(folder.parent.parent / arguments["translator"])}}})
+    return merge(config, {"model": {"init_args": {"translator": str(folder.path.parent.parent / translator)}}})
 
 
-def _model(cli: SonozooCLI, config: dict[str, Any]) -> Method:
-    name, task = config["model"]["class_path"], cli.datamodule.task
-    if name not in BASELINES:
-        return cli.model
-    return BASELINES[name](in_channels=task.source.channels, out_channels=task.target.channels)
-
-
-def _train(cli: SonozooCLI, model: Method, folder: Path, progress: Progress) -> dict[str, Any]:
+def _train(cli: SonozooCLI, folder: CellFolder, progress: Progress) -> dict[str, Any]:
     """Fit the model, or let it learn what it needs without training; return the timings."""
     started = time.perf_counter()
-    if not model.trainable:
+    if not cli.model.trainable:
         cli.datamodule.prepare_data()
         cli.datamodule.setup("test")
-        model.learn(cli.datamodule)
+        cli.model.learn(cli.datamodule)
         progress(1.0)
         return {"fit_s": time.perf_counter() - started}
     cli.trainer.callbacks.insert(0, _Reporter(progress))
-    last = folder / "checkpoints" / "last.ckpt"
-    cli.trainer.fit(model, cli.datamodule, ckpt_path=last if last.is_file() else None, weights_only=True)
+    last = folder.checkpoint if folder.checkpoint.is_file() else None
+    cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last, weights_only=True)
     if cli.trainer.interrupted:
         raise KeyboardInterrupt
     return {
         "fit_s": time.perf_counter() - started,
         "epochs": cli.trainer.current_epoch,
-        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "parameters": sum(weight.numel() for weight in cli.model.parameters()),
     }
 
 
-def _new_logs(folder: Path) -> str:
+def _new_logs(folder: CellFolder) -> str:
     """A logger would empty the folder of an interrupted run, whose curves are still wanted."""
-    earlier = len(list(folder.glob("logs*")))
+    earlier = len(list(folder.path.glob("logs*")))
     return f"logs_{earlier}" if earlier else "logs"
 
 
+def _measurements(config: dict[str, Any]) -> list[Measurement]:
+    return [analysis.measurement(config[key]) for key, analysis in ANALYSES.items() if key in config]
+
+
 def _test(
-    cli: SonozooCLI,
-    model: Method,
-    folder: Path,
-    tests: dict[str, dict[str, Any]],
-    radiomics: dict[str, Any] | None,
-    latent: list[str],
+    cli: SonozooCLI, folder: CellFolder, tests: dict[str, dict[str, Any]], measurements: list[Measurement]
 ) -> dict[str, str]:
-    """Write ``scores.csv``: of the test set, or of the test set of each column, one below the other; and, if asked for,
-    the radiomics features of the columns' images, and the latent space of those that ``latent`` names. Return the
-    unit of each column's target."""
-    if not tests:
-        scores = _scores(cli, model, folder, samples_of(folder))
-        write_text_atomically(folder / "scores.csv", scores.to_csv(index=False))
-        return {}
-    parts, features, spaces, units = [], [], {}, {}
-    for column, config in tests.items():
-        own, keeper = SonozooCLI(args=config, run=False), FeatureKeeper()
-        units[column] = own.datamodule.task.target.unit
-        own.trainer.callbacks += [keeper] if radiomics is not None else []
-        if column in latent:
-            spaces[column] = LatentKeeper()
-            own.trainer.callbacks.append(spaces[column])
-        parts.append(_scores(own, model, folder, samples_of(folder, column)).assign(column=column))
-        if radiomics is not None:
-            parts[-1]["Dice"] = parts[-1]["id"].map(keeper.dice())
-            features.append(keeper.features(own.datamodule, Settings(**radiomics)).assign(column=column))
-    write_text_atomically(folder / "scores.csv", pd.concat(parts).to_csv(index=False))
-    if radiomics is not None:
-        write_features(folder, features)
-    if spaces:
-        write_latent(folder, spaces)
+    """Write the scores: of the test set, or of the test set of each column, one below the other; and what is measured
+    beside them. Return the unit of each column's target."""
+    parts, units = [], {}
+    metrics: dict[str, Metric] = {}
+    for column in tests or [""]:
+        own = SonozooCLI(args=tests[column], run=False) if column else cli
+        own.trainer.callbacks.append(_Kept(measurements, column))
+        scores, known = _scores(own, cli.model, folder, column)
+        for measurement in measurements:
+            for name, of_images in measurement.finish(column, own.datamodule).items():
+                scores[name] = scores["id"].map(of_images)
+        parts.append(scores.assign(column=column) if column else scores)
+        units |= {column: own.datamodule.task.target.unit} if column else {}
+        metrics |= {metric.name: metric for metric in known}
+    metrics |= {m.name: m for analysis in ANALYSES.values() for m in analysis.metrics if m.name in parts[0]}
+    folder.write_scores(pd.concat(parts), metrics.values())
+    for measurement in measurements:
+        measurement.write(folder)
     return units
 
 
-def _scores(cli: SonozooCLI, model: Method, folder: Path, samples: Path) -> pd.DataFrame:
-    """Test the model; the scores of every image, FID, which is of the whole set, beside each; write sample pictures."""
+def _scores(cli: SonozooCLI, model: Method, folder: CellFolder, column: str = "") -> tuple[pd.DataFrame, list[Metric]]:
+    """Test the model; the scores of every image, FID, which is of the whole set, beside each, and what there is to know
+    of these metrics; write sample pictures."""
     evaluation = _evaluation(cli, folder)
     cli.trainer.test(model, cli.datamodule, verbose=False)
     for row, picture in zip(evaluation.rows, evaluation.panels, strict=False):
-        write_image(samples / f"{safe_name(row['id'])}.png", picture / 127.5 - 1, cli.datamodule.task.source)
+        path = folder.samples(column) / f"{safe_name(row['id'])}.png"
+        write_image(path, picture / 127.5 - 1, cli.datamodule.task.source)
     of_images, of_set = folder / "scores_test.csv", folder / "scores_test_set.csv"
     scores = pd.read_csv(of_images)
     if of_set.is_file():
         scores["FID"] = pd.read_csv(of_set)["FID"].iloc[0]
         of_set.unlink()
     of_images.unlink()
-    return scores
+    return scores, [Metric(**facts) for facts in evaluation.described()]
 
 
-def samples_of(folder: Path, column: str = "") -> Path:
-    """Where a cell's sample pictures lie: of its test set, or of a column of its table."""
-    return folder / "samples" / (safe_name(column) if column else "")
-
-
-def _evaluation(cli: SonozooCLI, folder: Path) -> Evaluation:
+def _evaluation(cli: SonozooCLI, folder: CellFolder) -> Evaluation:
     (evaluation,) = (callback for callback in cli.trainer.callbacks if isinstance(callback, Evaluation))
-    evaluation.out_dir, evaluation.grid_images = folder, SAMPLES
+    evaluation.out_dir, evaluation.grid_images = folder.path, SAMPLES
     return evaluation
+
+
+class _Kept(pl.Callback):
+    """Hands every batch of a test to what is measured."""
+
+    def __init__(self, measurements: list[Measurement], column: str) -> None:
+        self.measurements, self.column = measurements, column
+
+    def on_test_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Batch, *place: int
+    ) -> None:
+        assert isinstance(pl_module, Method), "the command line trains nothing else"
+        output: Output = outputs
+        for measurement in self.measurements:
+            measurement.take(self.column, pl_module, batch, output)
 
 
 class _Reporter(pl.Callback):
@@ -243,7 +225,7 @@ def describe(data: UltrasoundDataModule, config: dict[str, Any]) -> dict[str, An
         "task": data.task.name,
         "unit": data.task.target.unit,
         "size": list(data.size),
-        "devices": sorted(set(data.rows["device"]) - {""}),
+        "devices": sorted(set(data.splits()["device"]) - {""}),
         "images": data.splits()["split"].value_counts().to_dict(),
         "lpips_weights": evaluation.get("lpips_weights"),
         "fid_weights": evaluation.get("fid_weights"),
@@ -251,6 +233,7 @@ def describe(data: UltrasoundDataModule, config: dict[str, Any]) -> dict[str, An
 
 
 def environment() -> dict[str, str]:
+    """The machine and the versions, for people to read."""
     cuda = torch.cuda.is_available()
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,39 +1,23 @@
-"""What a method costs, and how fast the phantom is: measured side by side in one run, medians of several."""
+"""What a training step and an inference of every method cost: measured side by side in one run."""
 
-import tempfile
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 import torch
+import yaml
 
-from datamodules.cache import available_cpus
-from datamodules.phantom.datamodule import PhantomDataModule
-from datamodules.phantom.scanner import CART, TissueBatch, b_mode
-from datamodules.phantom.simulate import phantom_task, simulate_patients
-from datamodules.phantom.tissue import FULL_FIELD, draw_tissue
-from datamodules.superpixels import Superpixels, SuperpixelSource
-from datamodules.transforms import Augmentation
-from datamodules.ultrasound import UltrasoundDataset
+from benchmarks.speed.clock import median_ms
+from benchmarks.speed.superpixels import squares
+from datamodules.batch import Batch, Task
+from datamodules.phantom.simulate import phantom_task
 from zoo import METHODS
-from zoo.networks.patch_sampler import Segments
+from zoo.adversarial import AdversarialTranslator
 from zoo.translator import Translator
 
-REPEATS = 5
-ENOUGH_MS = 20_000  # after which three are enough
-# The size and batch of a method's own config; CycleGAN's of 24 would take minutes a step on a CPU.
-SIZES = {
-    "cyclegan": ("enhancement", (256, 256), 1),
-    "harmonizer": ("harmonization", (256, 256), 1),
-    "hsct": ("elastography", (256, 256), 16),
-    "pix2pix": ("elastography", (256, 256), 1),
-    "sswe": ("swe", (64, 96), 64),
-}
-UNTRAINED = {"cyclegan": {"perceptual_weights": None}}  # what a pretrained network's weights do not change
+CONFIGS = Path(__file__).parents[2] / "configs"
 VARIANTS: dict[str, tuple[torch.dtype | None, bool]] = {
     "fp32": (None, False),
     "bf16": (torch.bfloat16, False),
@@ -41,148 +25,100 @@ VARIANTS: dict[str, tuple[torch.dtype | None, bool]] = {
 }
 
 
-def method_speed(device: str) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Workload:
+    """What a method does by its own config: its arguments, and a batch of its task and size."""
+
+    method: str
+    arguments: dict[str, Any]
+    task: Task
+    size: tuple[int, int]
+    batch_size: int
+
+    @classmethod
+    def of(cls, method: str, configs: Path = CONFIGS) -> "Workload":
+        config = yaml.safe_load((configs / f"{method}.yaml").read_text())
+        data, arguments = config["data"]["init_args"], config["model"].get("init_args", {})
+        # What a pretrained network's weights do not change.
+        arguments |= {key: None for key in arguments if key.endswith("weights")}
+        task = phantom_task(data.get("task", "elastography"))
+        return cls(method, arguments, task, tuple(data["size"]), data.get("batch_size", 1))
+
+    def model(self, channels_last: bool = False) -> Translator:
+        channels = {"in_channels": self.task.source.channels, "out_channels": self.task.target.channels}
+        model = METHODS[self.method](**self.arguments, **channels, channels_last=channels_last)
+        assert isinstance(model, Translator)
+        model.setup("fit")
+        return model
+
+    def batch(self, device: str) -> Batch:
+        """Noise, with sixteen superpixels."""
+        batch = {
+            "source": torch.rand(self.batch_size, self.task.source.channels, *self.size, device=device) * 2 - 1,
+            "target": torch.rand(self.batch_size, self.task.target.channels, *self.size, device=device) * 2 - 1,
+            "valid": torch.ones(self.batch_size, 1, *self.size, dtype=torch.bool, device=device),
+            "superpixels": squares(*self.size).expand(self.batch_size, -1, -1).to(device),
+        }
+        return cast(Batch, batch)
+
+
+def method_speed(device: str, methods: list[str] | None = None, configs: Path = CONFIGS) -> pd.DataFrame:
     """One row a method and variant: milliseconds a training step and an inference, ratio of the steps to fp32's,
-    parameters, and on a GPU the peak memory in MiB."""
-    lines = []
-    for name in METHODS:
-        task_name, size, batch_size = SIZES[name]
+    parameters, and on a GPU the peak memory in MiB. By default of every method that trains a translator."""
+    lines: list[dict[str, Any]] = []
+    for name in methods or METHODS.trained_translators():
+        work = Workload.of(name, configs)
+        own = []
         for variant, (dtype, channels_last) in VARIANTS.items():
-            line = {"method": name, "size": f"{size[0]} x {size[1]}", "batch": batch_size, "variant": variant}
-            lines.append(line | _measure(name, task_name, size, batch_size, dtype, channels_last, device))
-        for line in lines[-len(VARIANTS) :]:
-            line["ratio"] = round(line["step_ms"] / lines[-len(VARIANTS)]["step_ms"], 2)
+            size = f"{work.size[0]} x {work.size[1]}"
+            line = {"method": name, "size": size, "batch": work.batch_size, "variant": variant}
+            own.append(line | _measure(work, dtype, channels_last, device))
+        lines += [line | {"ratio": round(line["step_ms"] / own[0]["step_ms"], 2)} for line in own]
     return pd.DataFrame(lines)
 
 
-def _measure(
-    name: str, task_name: str, size, batch_size: int, dtype, channels_last: bool, device: str
-) -> dict[str, Any]:
-    task = phantom_task(task_name)
-    channels = {"in_channels": task.source.channels, "out_channels": task.target.channels}
-    model = METHODS[name](**channels, channels_last=channels_last, **UNTRAINED.get(name, {}))
-    model.setup("fit")
-    model = model.to(device).train()
-    batch = {
-        "source": torch.rand(batch_size, task.source.channels, *size, device=device) * 2 - 1,
-        "target": torch.rand(batch_size, task.target.channels, *size, device=device) * 2 - 1,
-        "valid": torch.ones(batch_size, 1, *size, dtype=torch.bool, device=device),
-        "superpixels": _squares(*size).expand(batch_size, -1, -1).to(device),
-    }
+def _measure(work: Workload, dtype: torch.dtype | None, channels_last: bool, device: str) -> dict[str, Any]:
+    model, batch, cuda = work.model(channels_last).to(device).train(), work.batch(device), device == "cuda"
     step = _training_step(model, batch, device, dtype)
-    cuda = device == "cuda"
     if cuda:
         torch.cuda.reset_peak_memory_stats()
-    step_ms = _median_ms(step, cuda)
+    step_ms = median_ms(step, cuda)
     memory = torch.cuda.max_memory_allocated() / 2**20 if cuda else float("nan")
     model.eval()
     with torch.no_grad(), torch.autocast(device, dtype, enabled=dtype is not None):
-        inference_ms = _median_ms(lambda: model(batch["source"]), cuda)
+        inference_ms = median_ms(lambda: model(batch["source"]), cuda)
     parameters = sum(weight.numel() for weight in model.parameters())
     return {"step_ms": round(step_ms, 1), "inference_ms": round(inference_ms, 1), "parameters": parameters,
             "memory_mib": round(memory, 0)}  # fmt: skip
 
 
-def _training_step(model: Translator, batch: dict, device: str, dtype) -> Callable[[], None]:
+def _training_step(model: Translator, batch: Batch, device: str, dtype: torch.dtype | None) -> Callable[[], None]:
     """The method's own losses and optimizers, without the trainer around them."""
-    configured = model.configure_optimizers()
+    configured: Any = model.configure_optimizers()
     optimizers = configured[0] if isinstance(configured, tuple) else [configured["optimizer"]]
-    sides = None if model.automatic_optimization else model.order
+
+    def autocast() -> Any:
+        return torch.autocast(device, dtype, enabled=dtype is not None)
+
+    def take(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+        optimizer.zero_grad()
+        loss.backward(inputs=[weight for group in optimizer.param_groups for weight in group["params"]])
+        optimizer.step()
+
+    def alternating(gan: AdversarialTranslator) -> None:
+        with autocast():
+            made = gan.generate(batch)
+        for side, optimizer in zip(gan.sides(), optimizers, strict=True):
+            with autocast():
+                losses = gan.losses_of(side, batch, made)
+            take(optimizer, losses["total"])
 
     def step() -> None:
-        with torch.autocast(device, dtype, enabled=dtype is not None):
-            fakes = model.generate(batch) if sides else None
-        for index, optimizer in enumerate(optimizers):
-            with torch.autocast(device, dtype, enabled=dtype is not None):
-                losses = getattr(model, f"{sides[index]}_losses")(batch, fakes) if sides else model.losses(batch)
-            optimizer.zero_grad()
-            own = [weight for group in optimizer.param_groups for weight in group["params"]]
-            losses["total"].backward(inputs=own)
-            optimizer.step()
+        if isinstance(model, AdversarialTranslator) and not model.automatic_optimization:
+            alternating(model)
+            return
+        with autocast():
+            losses = model.losses(batch)
+        take(optimizers[0], losses["total"])
 
     return step
-
-
-def _squares(rows: int, columns: int, a_side: int = 4) -> torch.Tensor:
-    """Sixteen labels, as superpixels would be."""
-    down, across = (torch.arange(n) * a_side // n for n in (rows, columns))
-    return down[:, None] * a_side + across
-
-
-def _median_ms(call: Callable[[], Any], cuda: bool) -> float:
-    for _ in range(2):
-        call()
-    times: list[float] = []
-    while len(times) < 3 or (len(times) < REPEATS and sum(times) < ENOUGH_MS):
-        if cuda:
-            torch.cuda.synchronize()
-        started = time.perf_counter()
-        call()
-        if cuda:
-            torch.cuda.synchronize()
-        times.append(1000 * (time.perf_counter() - started))
-    return median(times)
-
-
-def superpixel_speed(method_ms: float, batch_size: int, images: int = 24) -> pd.DataFrame:
-    """What superpixels cost HSC-T at 256 x 256: computed once an image, and carried through every epoch after that.
-
-    Args:
-        method_ms: a training step of HSC-T, milliseconds, on batches of ``batch_size``.
-        images: how many to measure on.
-    """
-    augmentation = Augmentation(enlarge=286 / 256, horizontal_flip=0.5, vertical_flip=0.5, rotate=15.0)
-    settings = Superpixels()
-    with tempfile.TemporaryDirectory() as folder:
-        data = PhantomDataModule(
-            patients=images, augmentation=augmentation, fractions=(1.0, 0.0, 0.0), cache_dir=Path(folder), num_workers=0
-        )
-        data.prepare_data()
-        source = SuperpixelSource(data.images, settings)
-        once_ms = _median_ms(lambda: source.read(0), False)
-        load_ms = {}
-        for name, sources in (("without", []), ("with", [source])):
-            data.derive(sources)
-            load_ms[name] = _median_ms(_epoch_of(data.dataset("train")), False) / images
-    labels = _squares(256, 256).expand(batch_size, -1, -1)
-    sort_ms = _median_ms(lambda: Segments.of(labels, settings.most), False)
-    carried_ms = max(0.0, load_ms["with"] - load_ms["without"]) * batch_size + sort_ms
-    return pd.DataFrame(
-        [
-            {"what": "SLIC, once an image, one core", "ms": round(once_ms, 1)},
-            {"what": f"carried along and sorted, a batch of {batch_size}", "ms": round(carried_ms, 1)},
-            {"what": f"training step of HSC-T, a batch of {batch_size}", "ms": method_ms},
-            {"what": "share of an epoch, %", "ms": round(100 * carried_ms / (carried_ms + method_ms), 2)},
-        ]
-    ).rename(columns={"ms": "ms or %"})
-
-
-def _epoch_of(dataset: UltrasoundDataset) -> Callable[[], Any]:
-    return lambda: [dataset[index, index] for index in range(len(dataset))]
-
-
-def phantom_speed(device: str, images: int = 48) -> pd.DataFrame:
-    """Images of 256 x 256 a second: B-mode scans alone, and whole patients (tissue, scan, strain image) in parallel."""
-    tissues = [draw_tissue(np.random.default_rng(seed)) for seed in range(8)]
-    batch = TissueBatch.of(tissues, FULL_FIELD, device)
-    scans_ms = _median_ms(
-        lambda: b_mode(batch, CART, [np.random.default_rng(seed) for seed in range(8)]), device == "cuda"
-    )
-    return pd.DataFrame(
-        [
-            {"what": f"B-mode scans, batches of 8 on {device}", "a second": round(8000 / scans_ms, 1)},
-            {"what": f"whole patients, {available_cpus()} worker processes", "a second": round(_patients(images), 1)},
-        ]
-    )
-
-
-def _patients(images: int) -> float:
-    """Patients a second once the workers are up."""
-    from joblib import Parallel, delayed
-
-    jobs = available_cpus()
-    with Parallel(n_jobs=jobs, inner_max_num_threads=1, backend="loky") as parallel:
-        parallel(delayed(simulate_patients)("elastography", [number]) for number in range(2 * jobs))
-        started = time.perf_counter()
-        parallel(delayed(simulate_patients)("elastography", [number]) for number in range(images))
-        return images / (time.perf_counter() - started)

@@ -1,71 +1,106 @@
 """What stands under a table: what it was measured on, how many runs it is a mean of, and what failed."""
 
-import json
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.run.cell import failure, is_done
-from benchmarks.tables.published import PAPER_NAMES, REFERENCE_NAMES, chosen_table
-from zoo.metrics import CLASSIFICATION
+from benchmarks.results import Metric, PlannedTable, Results
+from benchmarks.tables.published import REFERENCE_NAMES, paper_name
+from benchmarks.vocabulary import Paper
+
+PICTURES = ("grey level", "RGB")  # units of images whose errors are in grey levels
+OF_TARGET = "target"  # a metric's unit, where it is that of the data
+WEIGHTS = {"LPIPS": "lpips_weights", "FID": "fid_weights"}  # of metrics that stand on a pretrained network
 
 
-def notes_of(out: Path, plan: dict[str, Any], key: str) -> list[str]:
+def notes_of(results: Results, table: PlannedTable) -> list[str]:
     """What the numbers were measured on, how many runs they are a mean of, and what failed."""
-    settings = plan["tables"][key]
-    cells = [cell for cell in plan["cells"] if cell["table"] == key]
-    notes = [*_data_notes(out, settings, cells)]
-    runs = len({(cell["fold"], cell["seed"]) for cell in cells})
+    return [
+        *_on_data(results, table),
+        *_on_runs(results, table),
+        *_on_columns(table),
+        *_on_papers(table),
+        *_on_failures(results, table),
+    ]
+
+
+def _on_data(results: Results, table: PlannedTable) -> Iterator[str]:
+    """A line on the data, or one on each set that something was trained on."""
+    metrics = [metric for name, metric in results.metrics(table.key).items() if name in table.metrics]
+    seen = set()
+    for cell, folder in results.finished(table.key):
+        if cell.train in seen:
+            continue
+        seen.add(cell.train)
+        data = folder.data
+        yield _measured_on(cell.train, data)
+        yield from _units(metrics, data)
+        yield from _absent(metrics, data)
+    for name, folder_name in table.own_data.items():
+        yield f"Own data in the place of {name}: {folder_name}."
+
+
+def _measured_on(train: str, data: dict[str, Any]) -> str:
+    counts = ", ".join(f"{data['images'].get(split, 0)} {split}" for split in ("train", "val", "test"))
+    size = " x ".join(str(side) for side in data["size"])
+    name = f"In the place of {train}:" if train and train != data["data"] else "Measured on"
+    scanned = f" by {', '.join(data['devices'])}" if train and data.get("devices") else ""
+    return f"{name} {data['data']}{scanned}: task {data['task']}, {size} pixels, images {counts}."
+
+
+def _units(metrics: list[Metric], data: dict[str, Any]) -> Iterator[str]:
+    errors = [metric.name for metric in metrics if metric.unit == OF_TARGET]
+    if not errors:
+        return
+    unit = "levels from 0 to 255" if data["unit"] in PICTURES else data["unit"]
+    others = {column: own for column, own in data.get("units", {}).items() if own != data["unit"]}
+    abroad = "".join(f"; in {own} for {column}" for column, own in others.items())
+    yield f"{', '.join(errors)} in {unit}{abroad}."
+
+
+def _absent(metrics: list[Metric], data: dict[str, Any]) -> Iterator[str]:
+    """Of translations: which metrics a reader may miss, and why."""
+    absent = [name for name, key in WEIGHTS.items() if not data[key]]
+    if absent and not any(metric.compares == "label" for metric in metrics):
+        yield f"No {' and '.join(absent)}: no pretrained weights were named."
+
+
+def _on_runs(results: Results, table: PlannedTable) -> Iterator[str]:
+    runs = results.planned_runs(table.key)
     spread = "mean ± standard deviation over them" if runs > 1 else "no spread"
-    if "per" in settings:
+    if table.per:
         spread = "scores over each patient's valid pixels, mean ± standard deviation over the patients of a run"
-    notes.append(f"{runs} run{'s' * (runs > 1)} a row (folds and seeds), {spread}; best in bold.")
-    if "columns" in settings:
-        notes.append("Columns are train>test; with two of one name, tested on the patients left out of training.")
-    if settings.get("left_out"):
-        flags = " and ".join(settings["flags"])
-        notes.append(f"Left out: {', '.join(settings['left_out'])}; name the folder of images by {flags}.")
-    paper = settings.get("paper")
-    if paper:
-        name, dataset = PAPER_NAMES.get(paper["paper"], paper["paper"]), paper.get("dataset", "its own data")
-        tables = {column: chosen_table(chosen)["table"] for column, chosen in paper.get("columns", {}).items()}
-        places = {column: _place(table) for column, table in tables.items()}
-        place = "; ".join(f"{column}: {place}" for column, place in places.items()) or _place(paper["table"])
-        notes.append(f"'paper': as printed in the {name} paper, {place}, measured on {dataset}: other data.")
-    if settings.get("reference"):
-        name = settings["reference"]["paper"]
-        notes.append(f"Below ours, as printed: {REFERENCE_NAMES.get(name, name)}.")
-    for cell in cells:
-        reason = failure(out / "cells" / cell["hash"])
-        if reason:
-            trained = f" on {cell['train']}" if cell["train"] else ""
-            notes.append(f"FAILED: {cell['row']}{trained}, fold {cell['fold']}, seed {cell['seed']}: {reason}")
-    return notes
+    yield f"{runs} run{'s' * (runs > 1)} a row (folds and seeds), {spread}; best in bold."
 
 
-def _place(table: str | int) -> str:
+def _on_columns(table: PlannedTable) -> Iterator[str]:
+    if table.columns:
+        yield "Columns are train>test; with two of one name, tested on the patients left out of training."
+    if table.left_out:
+        flags = " and ".join(table.flags)
+        yield f"Left out: {', '.join(table.left_out)}; name the folder of images by {flags}."
+
+
+def _on_papers(table: PlannedTable) -> Iterator[str]:
+    if table.paper is not None:
+        paper = table.paper
+        places = {column: _place(paper.of_column(column)) for column in paper.columns}
+        place = "; ".join(f"{column}: {place}" for column, place in places.items()) or _place(paper)
+        dataset = paper.dataset or "its own data"
+        yield f"'paper': as printed in the {paper_name(paper)} paper, {place}, measured on {dataset}: other data."
+    if table.reference is not None:
+        name = table.reference.paper
+        yield f"Below ours, as printed: {REFERENCE_NAMES.get(name, name)}."
+
+
+def _place(paper: Paper) -> str:
     """As a reader finds it in the paper."""
-    text = str(table)
-    return f"table {text}" if text[0].isdigit() or text in ("I", "II", "III", "IV") else text
+    text = str(paper.table)
+    return f"table {text}" if text[:1].isdigit() or text in ("I", "II", "III", "IV") else text
 
 
-def _data_notes(out: Path, settings: dict[str, Any], cells: list[dict[str, Any]]):
-    """A line on the data, or one on each set that a classifier was trained on."""
-    done = [cell for cell in cells if is_done(out / "cells" / cell["hash"])]
-    for train in dict.fromkeys(cell["train"] for cell in done):
-        cell = next(cell for cell in done if cell["train"] == train)
-        data = json.loads((out / "cells" / cell["hash"] / "done.json").read_text())["data"]
-        counts = ", ".join(f"{data['images'].get(split, 0)} {split}" for split in ("train", "val", "test"))
-        size = " x ".join(str(side) for side in data["size"])
-        name = f"In the place of {train}:" if train and train != data["data"] else "Measured on"
-        scanned = f" by {', '.join(data['devices'])}" if train and data.get("devices") else ""
-        notes = [f"{name} {data['data']}{scanned}: task {data['task']}, {size} pixels, images {counts}."]
-        errors = [metric for metric in settings["metrics"] if metric in ("MAE", "RMSE", "ME")]
-        if errors:
-            unit = "levels from 0 to 255" if data["unit"] in ("grey level", "RGB") else data["unit"]
-            others = {column: own for column, own in data.get("units", {}).items() if own != data["unit"]}
-            abroad = "".join(f"; in {own} for {column}" for column, own in others.items())
-            notes.append(f"{', '.join(errors)} in {unit}{abroad}.")
-        absent = [n for n, w in (("LPIPS", data["lpips_weights"]), ("FID", data["fid_weights"])) if not w]
-        if absent and not set(settings["metrics"]) & set(CLASSIFICATION):
-            notes.append(f"No {' and '.join(absent)}: no pretrained weights were named.")
-        yield from notes
+def _on_failures(results: Results, table: PlannedTable) -> Iterator[str]:
+    for cell in results.cells_of(table.key):
+        reason = results.cell(cell.hash).failure
+        if reason:
+            trained = f" on {cell.train}" if cell.train else ""
+            yield f"FAILED: {cell.row}{trained}, fold {cell.fold}, seed {cell.seed}: {reason}"

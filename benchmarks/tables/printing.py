@@ -1,65 +1,109 @@
 """A table as it is printed: text, Markdown and LaTeX."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.tables.statistics import RESAMPLES
+from benchmarks.tables.statistics import RESAMPLES, best
 
 OVERALL = "overall"
 TESTS_NOTE = (
     f"Differences are means over runs. Bootstrap: {RESAMPLES} resamplings of each fold's test patients. t-test: paired "
     "over runs, as the papers do it; with few runs it says little; over patients where these are scored."
 )
-DIGITS = {
-    "patients": 0,
-    "pairs": 0,
-    "features": 0,
-    "Frechet distance": 1,
-    "accuracy": 3,
-    "F1": 3,
-    "AUC": 3,
-    "SSIM": 4,
-    "LNCC": 4,
-    "Dice": 3,
-    "LPIPS": 4,
-    "MI": 3,
-    "MI_source": 3,
-}
 LATEX = {"±": "$\\pm$", "~": "\\textasciitilde{}", "<": "$<$", ">": "$>$"}
+NAN = float("nan")
 
 
 @dataclass(frozen=True)
-class Table:
-    """One table: ``cells`` holds a row a method and metric and group with its numbers; ``notes`` stand under it.
+class Entry:
+    """One number of a table, or what stands in its place.
 
-    ``tests`` compares one row with all others: a line a metric, group and other row; empty where none is named.
-    ``index`` is the head of the first column.
+    ``mean`` of ``runs`` out of ``planned`` is printed with ``digits`` and its ``spread``; without runs, ``text`` is.
+    ``paper`` is the paper's number beside it.
+    """
+
+    row: str
+    label: str
+    metric: str
+    group: str = OVERALL
+    text: str = ""
+    mean: float = NAN
+    std_runs: float = NAN
+    std_images: float = NAN
+    runs: int = 0
+    spread: float = NAN
+    planned: int = 0
+    paper: float = NAN
+    paper_spread: float = NAN
+    paper_interval: str = ""
+    best: bool = False
+    digits: int = 2
+
+    @property
+    def head(self) -> str:
+        """Of its column."""
+        return self.metric if self.group == OVERALL else f"{self.metric}, {self.group}"
+
+    def printed(self) -> str:
+        text = self._number(self.mean, self.spread) if self.runs else self.text
+        return text + (f" ({self.runs} of {self.planned} runs)" if 0 < self.runs < self.planned else "")
+
+    def printed_paper(self) -> str:
+        """The paper's number; "" if it has none."""
+        if np.isnan(self.paper):
+            return ""
+        interval = f" ({self.paper_interval})" if self.paper_interval else ""
+        return self._number(self.paper, self.paper_spread) + interval
+
+    def _number(self, value: float, spread: float) -> str:
+        text = f"{value:.{self.digits}f}"
+        return text if np.isnan(spread) else f"{text} ± {spread:.{self.digits}f}"
+
+
+def with_best(entries: Iterable[Entry], higher_is_better: bool | None) -> list[Entry]:
+    """The entries of one column with the best of them marked."""
+    entries = list(entries)
+    winners = best({entry.row: entry.mean for entry in entries}, higher_is_better)
+    return [replace(entry, best=entry.row in winners) for entry in entries]
+
+
+@dataclass(frozen=True)
+class Printed:
+    """One table: an entry a method and metric and group; ``notes`` stand under it.
+
+    ``tests`` compares one row with all others: a line a metric, group and other row; empty where none is named. Their
+    ``digits`` are those of the metrics. ``index`` is the head of the first column. ``files`` are further CSV files by
+    name.
     """
 
     key: str
     title: str
-    cells: pd.DataFrame
+    entries: list[Entry]
     notes: list[str]
     tests: pd.DataFrame = field(default_factory=pd.DataFrame)
+    digits: dict[str, int] = field(default_factory=dict)
     index: str = "method"
+    files: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """All numbers, a line an entry."""
+        return pd.DataFrame([asdict(entry) for entry in self.entries]).drop(columns="digits", errors="ignore")
 
     def wide(self, bold: str = "{}") -> pd.DataFrame:
         """Text as printed: a row a method, a column a metric (and group), the paper's numbers beside ours."""
         columns: dict[str, dict[str, str]] = {}
-        for cell in self.cells.itertuples():
-            head = cell.metric if cell.group == OVERALL else f"{cell.metric}, {cell.group}"
-            text = _with_spread(cell.mean, cell.spread, cell.metric) if cell.runs else cell.state
-            text += f" ({cell.runs} of {cell.planned} runs)" if 0 < cell.runs < cell.planned else ""
-            columns.setdefault(head, {})[cell.label] = bold.format(text) if cell.best else text
-            if pd.notna(cell.paper):
-                paper = f"{cell.paper:.{_digits(cell.metric)}f}"
-                paper += f" ± {cell.paper_spread:.{_digits(cell.metric)}f}" if pd.notna(cell.paper_spread) else ""
-                paper += f" ({cell.paper_interval})" if cell.paper_interval else ""
-                columns.setdefault(f"{head}, paper", {})[cell.label] = paper
+        for entry in self.entries:
+            text = entry.printed()
+            columns.setdefault(entry.head, {})[entry.label] = bold.format(text) if entry.best else text
+            if paper := entry.printed_paper():
+                columns.setdefault(f"{entry.head}, paper", {})[entry.label] = paper
         order = [head + tail for head in columns if not head.endswith(", paper") for tail in ("", ", paper")]
-        wide = pd.DataFrame(columns, index=list(dict.fromkeys(self.cells["label"]))).fillna("")
+        wide = pd.DataFrame(columns, index=list(dict.fromkeys(entry.label for entry in self.entries))).fillna("")
         wide.index.name = self.index
         return wide[[head for head in order if head in wide.columns]]
 
@@ -70,27 +114,28 @@ class Table:
 
     def printed_tests(self) -> pd.DataFrame:
         """Text as printed: the differences with their tests."""
-        lines = [
-            {
-                "": f"{test.row} - {test.other}",
-                "metric": test.metric if test.group == OVERALL else f"{test.metric}, {test.group}",
-                "difference": f"{test.difference:+.{_digits(test.metric)}f}",
-                "95 % interval": f"{test.low:+.{_digits(test.metric)}f} to {test.high:+.{_digits(test.metric)}f}",
-                "p, bootstrap": _p_value(test.bootstrap),
-                "p, t-test": _p_value(test.t_test),
-                "p, t-test over patients": _p_value(test.t_test_patients),
-                "p, Wilcoxon": _p_value(test.wilcoxon),
-                "p, t-test, paper": _p_value(test.paper),
-            }
-            for test in self.tests.itertuples()
-        ]
+        lines = [self._printed_test(test) for test in self.tests.itertuples()]
         printed = pd.DataFrame(lines)
         return printed.loc[:, (printed != "").any()] if lines else printed
 
+    def _printed_test(self, test: Any) -> dict[str, str]:
+        digits = self.digits[test.metric]
+        return {
+            "": f"{test.row} - {test.other}",
+            "metric": test.metric if test.group == OVERALL else f"{test.metric}, {test.group}",
+            "difference": f"{test.difference:+.{digits}f}",
+            "95 % interval": f"{test.low:+.{digits}f} to {test.high:+.{digits}f}",
+            "p, bootstrap": _p_value(test.bootstrap),
+            "p, t-test": _p_value(test.t_test),
+            "p, t-test over patients": _p_value(test.t_test_patients),
+            "p, Wilcoxon": _p_value(test.wilcoxon),
+            "p, t-test, paper": _p_value(test.paper),
+        }
+
     def latex(self) -> str:
         wide = self.wide("\\textbf{{{}}}").map(_latex_escape)
-        wide.columns = [_latex_escape(name) for name in wide.columns]
-        wide.index = [_latex_escape(name) for name in wide.index]
+        wide.columns = pd.Index([_latex_escape(name) for name in wide.columns])
+        wide.index = pd.Index([_latex_escape(name) for name in wide.index])
         caption = _latex_escape(" ".join([self.title + ".", *self.notes]))
         return wide.style.to_latex(hrules=True, caption=caption, label=f"tab:{self.key}", position="tb")
 
@@ -104,15 +149,6 @@ def _p_value(p: float) -> str:
     if np.isnan(p):
         return ""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _digits(metric: str) -> int:
-    return DIGITS.get(metric, 2)
-
-
-def _with_spread(mean: float, spread: float, metric: str) -> str:
-    text = f"{mean:.{_digits(metric)}f}"
-    return text if np.isnan(spread) else f"{text} ± {spread:.{_digits(metric)}f}"
 
 
 def _plain(cell: str) -> str:

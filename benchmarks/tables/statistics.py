@@ -1,46 +1,51 @@
 """Summaries and comparisons of per-image scores. A run is a fold and a seed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from zoo.metrics import CLASSIFICATION
+from benchmarks.results import Metric
 
 RUN = ["fold", "seed"]
 RESAMPLES = 2000
+OF_PROBABILITIES = ("accuracy", "F1", "AUC")  # how a classifier's scores pool: from the probabilities of a whole run
 
 
-def per_run(scores: pd.DataFrame, metric: str) -> pd.Series:
+def per_run(scores: pd.DataFrame, metric: Metric) -> pd.Series:
     """One number a run: the mean over its images, or the classifier's score on them."""
-    if metric in CLASSIFICATION:
-        score = CLASSIFICATION[metric].score
-        runs = {run: score(own["label"].to_numpy(), own["probability"].to_numpy()) for run, own in scores.groupby(RUN)}
+    if metric.pooling in OF_PROBABILITIES:
+        runs = {run: _unweighted(own, metric) for run, own in scores.groupby(RUN)}
         return pd.Series(runs, dtype=float)
-    return scores.dropna(subset=[metric]).groupby(RUN)[metric].mean()
+    return scores.dropna(subset=[metric.name]).groupby(RUN)[metric.name].mean()
 
 
-def over_runs(scores: pd.DataFrame, metric: str) -> tuple[float, float, float, int]:
+def _unweighted(scores: pd.DataFrame, metric: Metric) -> float:
+    return float(weighted_score(scores, metric, np.ones((1, len(scores))))[0])
+
+
+def over_runs(scores: pd.DataFrame, metric: Metric) -> tuple[float, float, float, int]:
     """Mean over runs, its standard deviation over runs (n - 1; NaN for one run), the mean over runs of the standard
     deviation over images (NaN for a classifier), and the number of runs."""
     means = per_run(scores, metric)
     spread = float(means.std(ddof=1)) if len(means) > 1 else float("nan")
-    images = float("nan") if metric in CLASSIFICATION else float(scores.groupby(RUN)[metric].std(ddof=1).mean())
+    images = float("nan")
+    if metric.pooling not in OF_PROBABILITIES:
+        images = float(scores.groupby(RUN)[metric.name].std(ddof=1).mean())
     return float(means.mean()), spread, images, len(means)
 
 
-def by_patient(scores: pd.DataFrame) -> pd.DataFrame:
-    """Scores of single images to those of patients, over all their valid ``pixels``: MAE and ME are means over these,
-    RMSE is the root of the mean square; other scores are means over images. The patient takes the place of ``id``."""
+def by_patient(scores: pd.DataFrame, metrics: Iterable[Metric]) -> pd.DataFrame:
+    """Scores of single images to those of patients, each pooled as its metric says, over all their valid ``pixels``
+    where it says so. The patient takes the place of ``id``."""
     keys = [name for name in ("row", "fold", "seed", "cell", "column", "organ", "device", "patient") if name in scores]
+    pooling = {metric.name: metric.pooling for metric in metrics}
     numeric = [name for name in scores.select_dtypes("number") if name not in (*keys, "label", "pixels")]
 
     def pooled(own: pd.DataFrame) -> pd.Series:
         weight = own["pixels"] / own["pixels"].sum()
-        found = {name: own[name].mean() for name in numeric}
-        found |= {name: (own[name] * weight).sum() for name in ("MAE", "ME") if name in own}
-        if "RMSE" in own:
-            found["RMSE"] = float(np.sqrt((own["RMSE"] ** 2 * weight).sum()))
+        found = {name: _pooled(own[name], weight, pooling.get(name, "mean")) for name in numeric}
         return pd.Series(found | {"pixels": own["pixels"].sum()})
 
     return (
@@ -49,6 +54,14 @@ def by_patient(scores: pd.DataFrame) -> pd.DataFrame:
         .reset_index()
         .assign(id=lambda rows: rows["patient"])
     )
+
+
+def _pooled(values: pd.Series, weight: pd.Series, how: str) -> float:
+    if how == "pixel mean":
+        return float((values * weight).sum())
+    if how == "pixel rms":
+        return float(np.sqrt((values**2 * weight).sum()))
+    return float(values.mean())
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,7 @@ class Comparison:
     wilcoxon: float = float("nan")
 
 
-def compare(one: pd.DataFrame, other: pd.DataFrame, metric: str, seed: int = 0) -> Comparison | None:
+def compare(one: pd.DataFrame, other: pd.DataFrame, metric: Metric, seed: int = 0) -> Comparison | None:
     """Per-image scores of two methods, paired by run and patient; None where they share no run, or one has no score."""
     runs = sorted(set(per_run(one, metric).index) & set(per_run(other, metric).index))
     if not runs:
@@ -93,13 +106,13 @@ def compare(one: pd.DataFrame, other: pd.DataFrame, metric: str, seed: int = 0) 
     )
 
 
-def _paired_tests(metric: str, pairs: list[list[pd.DataFrame]]) -> tuple[float, float]:
+def _paired_tests(metric: Metric, pairs: list[list[pd.DataFrame]]) -> tuple[float, float]:
     """t-test and Wilcoxon's signed-rank test on the differences of single images or patients."""
     from scipy.stats import wilcoxon
 
-    if metric in CLASSIFICATION:
+    if metric.pooling in OF_PROBABILITIES:
         return float("nan"), float("nan")
-    differences = np.concatenate([(one[metric] - other[metric]).dropna().to_numpy() for one, other in pairs])
+    differences = np.concatenate([(one[metric.name] - other[metric.name]).dropna().to_numpy() for one, other in pairs])
     if len(differences) < 2 or not differences.any():
         return float("nan"), float("nan")
     return _t_test(differences), float(wilcoxon(differences).pvalue)
@@ -117,7 +130,7 @@ def _of_run(scores: pd.DataFrame, run: tuple[int, int]) -> pd.DataFrame:
     return scores[(scores["fold"] == run[0]) & (scores["seed"] == run[1])].set_index("id")
 
 
-def _difference(metric: str, one: pd.DataFrame, other: pd.DataFrame, rng: np.random.Generator | None) -> np.ndarray:
+def _difference(metric: Metric, one: pd.DataFrame, other: pd.DataFrame, rng: np.random.Generator | None) -> np.ndarray:
     """Score of ``one`` minus that of ``other`` on the images of both: once, or for every resampling of patients."""
     shared = one.index.intersection(other.index)
     one, other = one.loc[shared], other.loc[shared]
@@ -129,17 +142,17 @@ def _difference(metric: str, one: pd.DataFrame, other: pd.DataFrame, rng: np.ran
     return weighted_score(one, metric, weights) - weighted_score(other, metric, weights)
 
 
-def weighted_score(scores: pd.DataFrame, metric: str, weights: np.ndarray) -> np.ndarray:
+def weighted_score(scores: pd.DataFrame, metric: Metric, weights: np.ndarray) -> np.ndarray:
     """The score of one run with each image counted as often as ``weights`` ``(R, images)`` say; ``(R,)``."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        if metric not in CLASSIFICATION:
-            known = scores[metric].notna().to_numpy()
-            return weights[:, known] @ scores[metric].to_numpy()[known] / weights[:, known].sum(1)
+        if metric.pooling not in OF_PROBABILITIES:
+            known = scores[metric.name].notna().to_numpy()
+            return weights[:, known] @ scores[metric.name].to_numpy()[known] / weights[:, known].sum(1)
         label, probability = scores["label"].to_numpy() == 1, scores["probability"].to_numpy()
         called = probability >= 0.5
-        if metric == "accuracy":
+        if metric.pooling == "accuracy":
             return weights @ (called == label) / weights.sum(1)
-        if metric == "F1":
+        if metric.pooling == "F1":
             hits, misses = weights @ (called & label), weights @ (called != label)
             return 2 * hits / (2 * hits + misses)
         sick, healthy = weights[:, label], weights[:, ~label]

@@ -1,7 +1,6 @@
 """The harmonizer paper's analyses, from the features that a table's cells have measured. Pure functions of them."""
 
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -9,23 +8,35 @@ import pandas as pd
 from benchmarks.analyses.radiomics.likeness import ComBat, Correlation, correlation, frechet_distance
 from benchmarks.analyses.radiomics.measurement import FACTS, FILE, WHOLE
 from benchmarks.analyses.radiomics.outcome import Cohort, RadiomicsModel, evaluate, fit
-from benchmarks.run.cell import is_done
+from benchmarks.results import AS_TEXT, Results
 from datamodules.splits import split_patients
 
 COMBAT = "ComBat on features"
 PARTS = (0.7, 0.3, 0.0)  # of the patients: to train and to validate the prediction of their outcome
 
 
-def load_features(out: Path, plan: dict[str, Any], key: str) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Prediction:
+    """A model of the outcome, how it does on each cohort, and every patient's probability with its facts."""
+
+    model: RadiomicsModel
+    results: dict[str, dict[str, float]]
+    scores: pd.DataFrame
+
+
+def read_features(results: Results, key: str) -> pd.DataFrame:
     """The features of a table's finished cells, with ``row``, ``fold`` and ``seed`` of each."""
     tables = []
-    for cell in plan["cells"]:
-        folder = out / "cells" / cell["hash"]
-        if cell["table"] == key and is_done(folder) and (folder / FILE).is_file():
-            table = pd.read_csv(folder / FILE, dtype={"id": str, "patient": str, "device": str, "label": str})
-            facts = pd.DataFrame({name: cell[name] for name in ("row", "fold", "seed")}, index=table.index)
+    for cell, folder in results.finished(key):
+        if (folder / FILE).is_file():
+            table = pd.read_csv(folder / FILE, dtype=AS_TEXT | {"label": str})
+            facts = pd.DataFrame({"row": cell.row, "fold": cell.fold, "seed": cell.seed}, index=table.index)
             tables.append(pd.concat([facts, table], axis=1))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def of_column(features: pd.DataFrame, column: str) -> pd.DataFrame:
+    return features[features["column"] == column]
 
 
 def numbers(table: pd.DataFrame) -> pd.DataFrame:
@@ -66,7 +77,7 @@ def distances(features: pd.DataFrame) -> dict[str, list[float]]:
     }
 
 
-def predictions(features: pd.DataFrame, original: str, seed: int = 0) -> dict[str, dict[str, Any]]:
+def predictions(features: pd.DataFrame, original: str, seed: int = 0) -> dict[str, Prediction]:
     """Of each row, and of ComBat on the ``original`` one's features: the model, and how it does on both cohorts.
 
     The cohort is all patients with an outcome of the first run; their split is the same for every row.
@@ -83,7 +94,7 @@ def predictions(features: pd.DataFrame, original: str, seed: int = 0) -> dict[st
     return found
 
 
-def predict(facts: pd.DataFrame, values: pd.DataFrame, seed: int) -> dict[str, Any]:
+def predict(facts: pd.DataFrame, values: pd.DataFrame, seed: int) -> Prediction:
     """Fit on seven tenths of the patients, stratified by outcome; ``scores`` holds every patient's probability."""
     outcome = facts["outcome"].to_numpy().astype(bool)
     rows = facts[["patient"]].assign(label=np.where(outcome, "positive", "negative"))
@@ -94,4 +105,4 @@ def predict(facts: pd.DataFrame, values: pd.DataFrame, seed: int) -> dict[str, A
         cohort=np.where(train, "training", "validation"), probability=model.probability(values)
     )
     results = {name: evaluate(model, Cohort(values[part], outcome[part])) for name, part in cohorts.items()}
-    return {"model": model, "results": results, "scores": scores}
+    return Prediction(model, results, scores)

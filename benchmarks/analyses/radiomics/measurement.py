@@ -1,72 +1,83 @@
 """The radiomics features of a cell's test images, as measured and as translated: ``features.csv.gz``."""
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pytorch_lightning as pl
-from torch import Tensor
 
+from benchmarks.analyses.base import Measurement, Scores
 from benchmarks.analyses.radiomics.extraction import Region, Settings, extract
 from benchmarks.analyses.radiomics.regions import lesion_dice, parts
-from datamodules.batch import Batch
-from datamodules.ultrasound import UltrasoundDataModule
+from benchmarks.results import CellFolder, Metric
 from datamodules.writers import write_atomically
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from zoo.output import Output
+
+    from datamodules.batch import Batch
+    from datamodules.ultrasound import UltrasoundDataModule
+    from zoo.method import Method
 
 FILE = "features.csv.gz"
 FACTS = ("id", "patient", "device", "label", "outcome")
 WHOLE = "image"  # the region that is no part of a mask
+DICE = Metric("Dice", compares="source", digits=3)  # of the lesion before and after translation
 
 
-class FeatureKeeper(pl.Callback):
-    """Keeps the images of a test, as an 8-bit file of them would be, and measures them afterwards."""
+class RadiomicsMeasurement(Measurement):
+    """Keeps the images of a column, as an 8-bit file of them would be, and measures them once it is tested."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.images: list[dict[str, Any]] = []
+        self.features: list[pd.DataFrame] = []
 
-    def on_test_batch_end(self, trainer, pl_module, outputs, batch: Batch, batch_idx, dataloader_idx=0) -> None:
+    def take(self, column: str, method: "Method", batch: "Batch", output: "Output") -> None:
+        sides = (("source", batch["source"]), ("target", batch["target"]), ("made", output["translation"]))
         for index, image_id in enumerate(batch["id"]):
-            image = {
-                name: _levels(tensor[index])
-                for name, tensor in (("source", batch["source"]), ("target", batch["target"]), ("made", outputs))
-            }
-            lesion = (
-                batch["lesion"][index, 0].cpu().numpy() if "lesion" in batch else np.zeros_like(image["source"], bool)
-            )
+            image = {name: _levels(tensor[index]) for name, tensor in sides}
+            lesion = np.zeros_like(image["source"], bool)
+            if "lesion" in batch:
+                lesion = batch["lesion"][index, 0].cpu().numpy()
             self.images.append(image | {"id": image_id, "lesion": lesion})
 
-    def dice(self) -> dict[str, float]:
-        """Overlap of the lesion before and after translation, by id."""
-        return {image["id"]: lesion_dice(image["source"], image["made"], image["lesion"]) for image in self.images}
+    def finish(self, column: str, data: "UltrasoundDataModule") -> Scores:
+        self.features.append(measure(self.images, data, self.settings).assign(column=column))
+        dice = {image["id"]: lesion_dice(image["source"], image["made"], image["lesion"]) for image in self.images}
+        self.images = []
+        return {DICE.name: dice}
 
-    def features(self, data: UltrasoundDataModule, settings: Settings) -> pd.DataFrame:
-        """A row a region and image: ``of`` is the source, what was ``made`` of it, or the target.
-
-        Regions are the parts of the lesion's mask, and the whole image. Where pairs exist, the target is measured on
-        the source's regions too.
-        """
-        regions, facts = [], []
-        for image in self.images:
-            masks = {f"part {n}": part for n, part in enumerate(parts(image["lesion"]))}
-            whole = np.ones_like(image["lesion"])
-            for of in ("source", "made", "target"):
-                own = masks if of != "target" or data.task.paired else {}
-                for name, mask in (own | {WHOLE: whole}).items():
-                    regions.append(Region(f"{image['id']} {of} {name}", image[of], mask))
-                    facts.append({"id": image["id"], "region": name, "of": of})
-        table = pd.concat([pd.DataFrame(facts), extract(regions, settings, jobs=1).reset_index(drop=True)], axis=1)
-        known = data.rows[[name for name in FACTS if name in data.rows]]
-        return known.merge(table, on="id", how="right")
+    def write(self, folder: CellFolder) -> None:
+        table = pd.concat(self.features, ignore_index=True)
+        write_atomically(
+            folder / FILE, lambda file: table.to_csv(file, index=False, compression={"method": "gzip", "mtime": 1})
+        )
 
 
-def _levels(image: Tensor) -> np.ndarray:
+def measure(images: list[dict[str, Any]], data: "UltrasoundDataModule", settings: Settings) -> pd.DataFrame:
+    """A row a region and image: ``of`` is the source, what was ``made`` of it, or the target.
+
+    Regions are the parts of the lesion's mask, and the whole image. Where pairs exist, the target is measured on the
+    source's regions too.
+    """
+    regions, facts = [], []
+    for image in images:
+        masks = {f"part {n}": part for n, part in enumerate(parts(image["lesion"]))}
+        whole = np.ones_like(image["lesion"])
+        for of in ("source", "made", "target"):
+            own = masks if of != "target" or data.task.paired else {}
+            for name, mask in (own | {WHOLE: whole}).items():
+                regions.append(Region(f"{image['id']} {of} {name}", image[of], mask))
+                facts.append({"id": image["id"], "region": name, "of": of})
+    features = extract(regions, settings, jobs=1).reset_index(drop=True)
+    table = pd.concat([pd.DataFrame(facts), features], axis=1)
+    rows = data.rows
+    assert rows is not None, "the data have been tested on"
+    known = rows[[name for name in FACTS if name in rows]]
+    return known.merge(table, on="id", how="right")
+
+
+def _levels(image: "Tensor") -> np.ndarray:
     """One channel in [-1, 1] as grey levels from 0 to 255."""
     return ((image[0].float().clamp(-1, 1) + 1) * 127.5).round().cpu().numpy()
-
-
-def write_features(folder: Path, parts_of_columns: list[pd.DataFrame]) -> None:
-    table = pd.concat(parts_of_columns, ignore_index=True)
-    write_atomically(
-        folder / FILE, lambda file: table.to_csv(file, index=False, compression={"method": "gzip", "mtime": 1})
-    )

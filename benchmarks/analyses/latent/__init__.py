@@ -1,1 +1,0 @@
-"""Do two scanners meet in the latent space?"""

@@ -1,0 +1,15 @@
+"""Every kind of analysis, by its key, in the order in which they are printed."""
+
+from benchmarks.analyses.base import Analysis
+from benchmarks.analyses.data import DataSummary
+from benchmarks.analyses.latent import LatentSpace
+from benchmarks.analyses.radiomics import Radiomics
+
+ANALYSES: dict[str, Analysis] = {
+    analysis.key: analysis
+    for analysis in (
+        DataSummary(),
+        Radiomics(),
+        LatentSpace(),
+    )
+}

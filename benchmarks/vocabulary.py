@@ -1,0 +1,199 @@
+"""What a suite may say: a suite has tables, a table has rows; every key, what it means, and its check.
+
+This page is the documentation of a suite's YAML; ``benchmarks/suites/quick.yaml`` is an example of most of it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from types import NoneType, UnionType
+from typing import Any, Self, get_args, get_origin, get_type_hints
+
+from datamodules.errors import InputError
+
+BETWEEN = ">"  # in the name of a column: train > test
+EXAMPLE = "see benchmarks/suites/quick.yaml"
+TRIVIAL = {
+    "identity": "benchmarks.run.baselines.Identity",
+    "mean": "benchmarks.run.baselines.MeanTarget",
+}
+
+
+class Vocabulary:
+    """A mapping of known keys, read by :meth:`read`; the dataclass that inherits it declares them."""
+
+    @classmethod
+    def read(cls, where: str, given: Any) -> Self:
+        """The keys of a mapping, each of the declared type.
+
+        Raises:
+            InputError: with every key that is unknown, missing or of another type; ``where`` begins each line.
+        """
+        if not isinstance(given, Mapping):
+            raise InputError(f"{where}: {_shown(given)} is not a mapping of keys; {EXAMPLE}")
+        known, types = {part.name: part for part in fields(cls)}, get_type_hints(cls)  # type: ignore[arg-type]
+        unknown = sorted(str(key) for key in given if key not in known)
+        InputError.raise_for(f"{where}: unknown key '{key}'; known are {', '.join(sorted(known))}" for key in unknown)
+        needed = [name for name, part in known.items() if part.default is MISSING and part.default_factory is MISSING]
+        InputError.raise_for(f"{where} has no '{name}'; {EXAMPLE}" for name in needed if not given.get(name))
+        InputError.raise_for(
+            f"{where}: {key} is {_shown(value)}, not {_described(types[key])}; {EXAMPLE}"
+            for key, value in given.items()
+            if not _is_a(value, types[key])
+        )
+        return cls(**given)
+
+
+@dataclass(frozen=True)
+class Paper(Vocabulary):
+    """Whose printed numbers stand beside ours: lines of ``benchmarks/published.csv``.
+
+    Args:
+        paper: its name there.
+        table: its table, as printed.
+        dataset: of that table, the lines of one data set.
+        method: of that table, the lines of one method.
+        columns: in the place of ``table``, which of the paper's tables stands for which column of ours; where only one
+            method of it does, ``{A>B: {table: text, method: ...}}``.
+    """
+
+    paper: str
+    table: str | int = ""
+    dataset: str = ""
+    method: str = ""
+    columns: dict[str, str | int | dict] = field(default_factory=dict)
+
+    def of_column(self, column: str) -> "Paper":
+        """The paper's table that stands for that column."""
+        chosen = self.columns[column]
+        return Paper(self.paper, **chosen) if isinstance(chosen, dict) else Paper(self.paper, chosen)
+
+
+@dataclass(frozen=True)
+class Row(Vocabulary):
+    """A row of a table: a method's own config, with what is laid over it.
+
+    Args:
+        config: a file of ``configs/``, or one beside the suite.
+        class_path: of a method that stands in the place of the config's, and takes its data: a trivial row.
+        paper_method: what the paper calls it, if not by the row's name.
+        translator: of a classifier: the row of an earlier table whose translations it sees, as ``table / row``.
+        columns: of the table's, which it has; all by default.
+        data: laid over the config's section of that name, after the table's; likewise ``model``, ``trainer`` and
+            ``evaluation``.
+    """
+
+    config: str
+    class_path: str = ""
+    paper_method: str = ""
+    translator: str = ""
+    columns: list[str] | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    trainer: dict[str, Any] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table(Vocabulary):
+    """A table of a suite.
+
+    Without ``sets`` it compares translations, and has trivial rows of its own. With ``sets`` and ``columns``, every row
+    is trained once a set and tested on all sets that a column asks for, as ``train>test``; such a table may be one of
+    classifiers.
+
+    Args:
+        metrics: its columns.
+        rows: by name, in order; see :class:`Row`.
+        title: stands above it.
+        groups: labels or organs that have columns of their own, beside all images together.
+        folds: of the data's split.
+        seeds: of the training. A run is a fold and a seed.
+        per: ``patient`` scores patients instead of images; the spread is then that over patients.
+        paper: whose numbers stand beside ours; see :class:`Paper`.
+        compare: the row that is tested against all others.
+        reference: printed rows of others, below ours; see :class:`Paper`.
+        grid: every row once for each combination of these model arguments: ``{lambda_l1: [10, 100]}``.
+        sets: data by name, each laid over the data section.
+        columns: of sets, as ``train>test``.
+        data: laid over the data section of every row's config; likewise ``model``, ``trainer`` and ``evaluation``. A
+            data module whose ``root`` is null takes its folder from ``run --data NAME=DIR``.
+        analyses: what is asked for beyond scores. In the YAML each stands under its own key, beside the others; see
+            ``benchmarks/analyses``.
+    """
+
+    metrics: list[str]
+    rows: dict[str, dict]
+    title: str = ""
+    groups: list[str] = field(default_factory=list)
+    folds: list[int] = field(default_factory=lambda: [0])
+    seeds: list[int] = field(default_factory=lambda: [0])
+    per: str = ""
+    paper: dict | None = None
+    compare: str = ""
+    reference: dict | None = None
+    grid: dict[str, list] = field(default_factory=dict)
+    sets: dict[str, dict] = field(default_factory=dict)
+    columns: list[str] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    trainer: dict[str, Any] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    analyses: dict[str, Any] = field(default_factory=dict)
+
+    def check(self, where: str) -> None:
+        """What single keys cannot know of each other."""
+        if self.sets and not self.columns:
+            raise InputError(f"{where} has no 'columns'; {EXAMPLE}")
+        if self.per not in ("", "patient"):
+            raise InputError(f"{where}: per '{self.per}': scores are per patient, or, without this key, per image")
+        if self.compare and self.compare not in self.rows:
+            raise InputError(f"{where}: compare '{self.compare}' is none of its rows; name one")
+        for column in self.columns:
+            if column.count(BETWEEN) != 1:
+                raise InputError(f"{where}: column '{column}': write train{BETWEEN}test, two of its sets")
+            for name in column.split(BETWEEN):
+                if name not in self.sets:
+                    raise InputError(
+                        f"{where}: its columns name '{name}', which is none of its sets; write train{BETWEEN}test"
+                    )
+        if self.paper is not None:
+            self.check_columns(where, Paper.read(f"{where}: paper", self.paper).columns)
+
+    def check_columns(self, where: str, named: Any) -> None:
+        """Raises InputError for names that are none of this table's columns."""
+        InputError.raise_for(
+            f"{where}: '{name}' is none of its columns; name one of {', '.join(self.columns)}"
+            for name in named
+            if name not in self.columns
+        )
+
+
+def _is_a(value: Any, kind: Any) -> bool:
+    """Whether a value read from YAML is of a declared type, its contents included."""
+    if kind is Any:
+        return True
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is UnionType:
+        return any(_is_a(value, one) for one in inner)
+    if origin is list:
+        return isinstance(value, list) and all(_is_a(item, inner[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(isinstance(k, inner[0]) and _is_a(v, inner[1]) for k, v in value.items())
+    if kind in (int, float):
+        return isinstance(value, int | kind) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+def _described(kind: Any) -> str:
+    """A declared type in words."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is UnionType:
+        return " or ".join(_described(one) for one in inner if one is not NoneType)
+    if origin is list:
+        return f"a list of {_described(inner[0])}".replace("a list of a ", "a list of ") + "s"
+    names = {str: "a text", int: "a number", dict: "a mapping", float: "a number"}
+    return names.get(origin or kind, str(kind))
+
+
+def _shown(value: Any) -> str:
+    return "empty" if value is None else f"'{str(value)[:60]}'"
