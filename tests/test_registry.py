@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+import zoo
 from datamodules import InputError
 from tests.conftest import ROOT
 from zoo.methods.diagnosis import Diagnosis
@@ -41,6 +42,12 @@ def test_a_class_name_that_nobody_has_is_refused_with_those_that_there_are():
         METHODS.by_class_name("Pix3Pix")
     with pytest.raises(KeyError):
         METHODS["pix3pix"]
+
+
+def test_checkpoints_and_saved_configs_call_a_method_by_the_package():
+    assert zoo.SSWE is SSWE
+    with pytest.raises(AttributeError, match="module 'zoo' has no attribute 'Pix3Pix'"):
+        _ = zoo.Pix3Pix
 
 
 def test_classes_are_imported_when_they_are_asked_for():

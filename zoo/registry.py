@@ -41,10 +41,11 @@ class Registry(Mapping[str, type[Method]]):
         Raises:
             InputError: no method is called so.
         """
-        classes = {method.__name__: method for method in self.values()}
-        if class_name not in classes:
-            raise InputError(f"method '{class_name}': there is none; name one of {', '.join(classes)}")
-        return classes[class_name]
+        names = {path.rpartition(".")[2]: name for name, path in self.paths.items()}
+        names |= {method.__name__: name for name, method in self.registered.items()}
+        if class_name not in names:
+            raise InputError(f"method '{class_name}': there is none; name one of {', '.join(names)}")
+        return self[names[class_name]]
 
     def trained_translators(self) -> list[str]:
         """Names of the methods that make an image of an image and have to be trained for it."""
