@@ -25,7 +25,6 @@ from zoo.networks.padding import pad_to_multiple
 from zoo.networks.patch_sampler import SAMPLERS, Sampling, Segments
 from zoo.networks.patchgan import PatchGAN
 from zoo.optimization import CLIPPING, Preset, cosine, rmsprop
-from zoo.translator import Translator
 
 OWN_ENCODER = "cnn_transformer"
 
@@ -250,13 +249,13 @@ class HSCT(AdversarialTranslator):
         return self.trainer.world_size if self._trainer is not None else 1
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
-        if self.automatic_optimization:
-            return Translator.training_step(self, batch, batch_idx)
-        super().training_step(batch, batch_idx)
-        self.follow()
-        return None
+        loss = super().training_step(batch, batch_idx)
+        if not self.automatic_optimization:
+            self.follow()
+        return loss
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Lightning's, of automatic optimisation alone."""
         super().optimizer_step(*args, **kwargs)
         self.follow()
 
