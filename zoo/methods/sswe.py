@@ -14,6 +14,7 @@ from zoo.networks import initialisation
 from zoo.networks.elasticity_unet import ElasticityUNet, Variant
 from zoo.networks.feature_shift import ChannelStatistics
 from zoo.networks.padding import pad_to_multiple
+from zoo.output import Output
 from zoo.translator import Translator
 
 MOST = 512  # images from which a scanner's features are known
@@ -37,7 +38,7 @@ class SSWE(Translator):
             printed; Keras' 0.1 would freeze training early.
         use_valid: whether only valid pixels count; the papers' ablation of the confidence mask.
         confidence: weight of a second head's cross-entropy, which tells from the B-mode where the elasticity may be
-            trusted; 0 leaves it out. ``infer`` then has one channel more, in [0, 1]. What the papers ask for.
+            trusted; 0 leaves it out. What the papers ask for.
         align: shift the latent features of the images that are tested or predicted on to the mean and deviation that
             those of training had, channel by channel; takes sources without targets. Not in the papers either.
         kwargs: see :class:`zoo.method.Method`.
@@ -72,9 +73,10 @@ class SSWE(Translator):
     def forward(self, source: Tensor) -> Tensor:
         return 2 * self.maps(source)[0] - 1
 
-    def infer(self, batch: Batch) -> Tensor:
+    def infer(self, batch: Batch) -> Output:
         elasticity, confidence = self.maps(batch["source"])
-        return torch.cat([2 * elasticity - 1, confidence], dim=1)
+        output = Output(translation=2 * elasticity - 1)
+        return output | Output(confidence=confidence) if self.confidence else output
 
     def encode(self, source: Tensor) -> Tensor:
         """The latent map, ``(B, 32, 16, 24)`` for 64 x 96 pixels in ``text``; sides as :meth:`forward` pads them."""
