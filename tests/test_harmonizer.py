@@ -8,11 +8,10 @@ from torch.nn.utils.parametrize import is_parametrized
 from datamodules import InputError
 from tests import tiny
 from tests.conftest import ROOT
-from zoo import FDA
 from zoo.cli import main
 from zoo.cycle import Cycle
 from zoo.losses.structural import MixLoss
-from zoo.methods.fda import exchange_low_frequencies
+from zoo.methods.fda import FDA, exchange_low_frequencies
 from zoo.networks.harmonizer_unet import SqueezeExcitation
 
 

@@ -50,10 +50,11 @@ def test_the_confidence_head_learns_where_elasticity_may_be_trusted(tmp_path):
     assert scores["AUC_confidence"].dropna().between(0, 1).all()
     assert (scores["pixels"] <= 32 * 32).all()
     batch = next(iter(module.test_dataloader()))
-    outputs = model.eval().infer(batch)
-    assert outputs.shape[1] == 2
-    assert torch.equal(outputs[:, :1], model(batch["source"]))
-    assert 0 <= float(outputs[:, 1].min()) <= float(outputs[:, 1].max()) <= 1
+    output = model.eval().infer(batch)
+    assert output["confidence"].shape == (len(batch["id"]), 1, *SIZE)
+    assert torch.equal(output["translation"], model(batch["source"]))
+    assert 0 <= float(output["confidence"].min()) <= float(output["confidence"].max()) <= 1
+    assert set(SSWE(width=4).infer(batch)) == {"translation"}
 
 
 def test_the_confidence_is_written_beside_the_prediction(tmp_path):
@@ -163,7 +164,7 @@ def test_a_network_trained_on_modulus_is_scored_in_speed_on_data_of_speed(tmp_pa
 
     class Stiffest(SSWE):
         def infer(self, batch):
-            return torch.ones_like(batch["target"])
+            return {"translation": torch.ones_like(batch["target"])}
 
     model = Stiffest(width=4)
     tiny.trainer(tmp_path, max_epochs=1).fit(model, prostate)

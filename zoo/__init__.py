@@ -1,21 +1,18 @@
 """The zoo: methods, networks, losses and metrics. Knows no dataset."""
 
+from typing import Any
+
+from datamodules.errors import InputError
 from zoo.method import Method
-from zoo.methods.cyclegan import CycleGAN
-from zoo.methods.diagnosis import Diagnosis
-from zoo.methods.fda import FDA
-from zoo.methods.harmonizer import Harmonizer
-from zoo.methods.hsct import HSCT
-from zoo.methods.pix2pix import Pix2Pix
-from zoo.methods.sswe import SSWE
+from zoo.registry import METHODS
 from zoo.translator import Translator
 
-METHODS: dict[str, type[Translator]] = {
-    "cyclegan": CycleGAN,
-    "harmonizer": Harmonizer,
-    "hsct": HSCT,
-    "pix2pix": Pix2Pix,
-    "sswe": SSWE,
-}
+__all__ = ["METHODS", "Method", "Translator"]
 
-__all__ = ["FDA", "METHODS", "Diagnosis", "Method", "Translator"]
+
+def __getattr__(name: str) -> Any:
+    """``zoo.Pix2Pix`` and so on, imported when asked for: so are methods called in checkpoints and saved configs."""
+    try:
+        return METHODS.by_class_name(name)
+    except InputError:
+        raise AttributeError(f"module 'zoo' has no attribute '{name}'") from None

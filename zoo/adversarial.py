@@ -3,50 +3,77 @@
 from abc import abstractmethod
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from datamodules.batch import Batch
 from zoo.translator import Translator
 
+Configured = tuple[list[Optimizer], list[LRScheduler]]
+
 
 class AdversarialTranslator(Translator):
-    """A GAN. The generator runs once a step; then each side named in ``order`` takes its turn.
+    """A GAN. The generator runs once a step; then each of its :meth:`sides` takes its turn.
 
-    A method returns its optimizers in this order. Lightning's ``global_step`` counts optimizer steps, that is one a
-    side and batch; ``trainer.max_steps`` counts the same.
+    Lightning's ``global_step`` counts optimizer steps, that is one a side and batch; ``trainer.max_steps`` counts the
+    same. A method that sets ``automatic_optimization`` has one side, and minimises the total of its ``losses``.
     """
-
-    order: tuple[str, ...] = ("discriminator", "generator")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.automatic_optimization = False
 
     @abstractmethod
+    def sides(self) -> dict[str, list[nn.Parameter]]:
+        """What each side trains, by its name, in the order in which they take their turn."""
+
+    @abstractmethod
+    def optimizer(self, side: str, parameters: list[nn.Parameter]) -> Optimizer:
+        """Of a side's parameters."""
+
+    @abstractmethod
+    def schedule(self, optimizer: Optimizer) -> LRScheduler:
+        """Of a side's optimizer; stepped once an epoch."""
+
+    @abstractmethod
     def generate(self, batch: Batch) -> Any:
         """All that the generators make of a batch, with gradients: computed once, used by both sides."""
 
     @abstractmethod
-    def generator_losses(self, batch: Batch, fakes: Any) -> dict[str, Tensor]:
+    def generator_losses(self, batch: Batch, made: Any) -> dict[str, Tensor]:
         """The generator's terms by name, unweighted, and their weighted sum as ``total``."""
 
     @abstractmethod
-    def discriminator_losses(self, batch: Batch, fakes: Any) -> dict[str, Tensor]:
-        """The discriminator's terms by name, unweighted, and their weighted sum as ``total``; fakes are detached."""
+    def discriminator_losses(self, batch: Batch, made: Any) -> dict[str, Tensor]:
+        """The discriminator's terms by name, unweighted, and their weighted sum as ``total``; what was made is
+        detached."""
+
+    def losses_of(self, side: str, batch: Batch, made: Any) -> dict[str, Tensor]:
+        """A side's terms: ``<side>_losses``."""
+        return getattr(self, f"{side}_losses")(batch, made)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         return self.generator_losses(batch, self.generate(batch))
 
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
-        fakes = self.generate(batch)
+    def configure_optimizers(self) -> Configured:
+        optimizers = [self.optimizer(side, parameters) for side, parameters in self.sides().items()]
+        return optimizers, [self.schedule(optimizer) for optimizer in optimizers]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        if self.automatic_optimization:
+            return super().training_step(batch, batch_idx)
+        made = self.generate(batch)
         optimizers = self.optimizers()
+        assert isinstance(optimizers, list)
         reported: dict[str, Tensor] = {}
-        for side, optimizer in zip(self.order, optimizers, strict=True):
+        for side, optimizer in zip(self.sides(), optimizers, strict=True):
             self.toggle_optimizer(optimizer)
-            losses = getattr(self, f"{side}_losses")(batch, fakes)
+            losses = self.losses_of(side, batch, made)
             optimizer.zero_grad()
             self.manual_backward(losses["total"])
-            optimizer.step()  # clips first, see Translator.on_before_optimizer_step
+            optimizer.step()  # clips first, see Method.on_before_optimizer_step
             self.untoggle_optimizer(optimizer)
             reported |= {f"{side}/{name}": value for name, value in losses.items()}
         self.report(reported, batch)
+        return None

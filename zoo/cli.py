@@ -12,14 +12,15 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 import datamodules
-import zoo  # noqa: F401 (short names resolve only for classes that were imported)
 from datamodules.errors import InputError
 from zoo.evaluation import Evaluation
 from zoo.method import Method
 from zoo.predictions import PredictionWriter
+from zoo.registry import METHODS
 from zoo.translations import read_checkpoint
 
-DATA = [getattr(datamodules, name) for name in datamodules.__all__]  # imported, for their short names
+# Short names resolve only for classes that were imported.
+NAMED = [*METHODS.values(), *(getattr(datamodules, name) for name in datamodules.__all__)]
 KEYWORDS = ("best", "last", "hpc", "registry")  # that Lightning takes in place of a path
 
 

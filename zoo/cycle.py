@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam
-from torch.optim.lr_scheduler import StepLR
+from torch.optim import Adam, Optimizer
+from torch.optim.lr_scheduler import LRScheduler, StepLR
 
 from datamodules.batch import Batch
 from datamodules.errors import InputError
@@ -51,7 +51,6 @@ class CycleTranslator(AdversarialTranslator):
         kwargs: see :class:`zoo.method.Method`.
     """
 
-    order = ("generator", "discriminator")
     needs_pairs = False
 
     def __init__(
@@ -68,8 +67,9 @@ class CycleTranslator(AdversarialTranslator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.weights, self.betas, self.rates = weights, betas, (lr_generator, lr_discriminator)
-        self.schedule, self.step_epochs = schedule, step_epochs
+        self.weights, self.betas = weights, betas
+        self.rates = {"generator": lr_generator, "discriminator": lr_discriminator}
+        self.decay, self.step_epochs = schedule, step_epochs
         self.constant_epochs, self.decay_epochs = constant_epochs, decay_epochs
         self.adversarial = AdversarialLoss("lsgan")
         self.pool_target, self.pool_source = ImagePool(pool), ImagePool(pool)
@@ -132,12 +132,12 @@ class CycleTranslator(AdversarialTranslator):
         """The made targets and sources that the discriminators judge, in both turns."""
         return made.target, made.source
 
-    def generator_losses(self, batch: Batch, fakes: Cycle) -> dict[str, Tensor]:
-        terms = self.terms(batch, fakes)
+    def generator_losses(self, batch: Batch, made: Cycle) -> dict[str, Tensor]:
+        terms = self.terms(batch, made)
         return terms | {"total": sum(self.weights[name] * value for name, value in terms.items())}
 
-    def discriminator_losses(self, batch: Batch, fakes: Cycle) -> dict[str, Tensor]:
-        target, source = self.judged(fakes)
+    def discriminator_losses(self, batch: Batch, made: Cycle) -> dict[str, Tensor]:
+        target, source = self.judged(made)
         scores_target = self._scores(self.discriminator_target, batch["target"], self.pool_target.query(target))
         scores_source = self._scores(self.discriminator_source, batch["source"], self.pool_source.query(source))
         labels = self.real_labels(scores_target, scores_source)
@@ -158,16 +158,16 @@ class CycleTranslator(AdversarialTranslator):
         with torch.autocast(self.device.type, enabled=False):
             return discriminator(images.float())
 
-    def configure_optimizers(self):
-        sides = (
-            [self.generator_target, self.generator_source],
-            [self.discriminator_target, self.discriminator_source],
-        )  # AdversarialTranslator.order
-        optimizers = [
-            Adam(nn.ModuleList(side).parameters(), rate, self.betas, fused=self.fused)
-            for side, rate in zip(sides, self.rates, strict=True)
-        ]
-        if self.schedule == "step":
-            return optimizers, [StepLR(optimizer, self.step_epochs, 0.5) for optimizer in optimizers]
-        schedules = [constant_then_linear(o, self.constant_epochs, self.decay_epochs) for o in optimizers]
-        return optimizers, schedules
+    def sides(self) -> dict[str, list[nn.Parameter]]:
+        return {
+            "generator": [*self.generator_target.parameters(), *self.generator_source.parameters()],
+            "discriminator": [*self.discriminator_target.parameters(), *self.discriminator_source.parameters()],
+        }
+
+    def optimizer(self, side: str, parameters: list[nn.Parameter]) -> Optimizer:
+        return Adam(parameters, self.rates[side], self.betas, fused=self.fused)
+
+    def schedule(self, optimizer: Optimizer) -> LRScheduler:
+        if self.decay == "step":
+            return StepLR(optimizer, self.step_epochs, 0.5)
+        return constant_then_linear(optimizer, self.constant_epochs, self.decay_epochs)

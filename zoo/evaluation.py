@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
@@ -14,6 +15,8 @@ from datamodules.batch import RGB, Batch, Task
 from datamodules.writers import write_image, write_text_atomically
 from zoo.metrics import CLASSIFICATION, FID, METRICS, make_metrics
 from zoo.metrics.confidence import ConfidenceAUC
+from zoo.metrics.perceptual import LPIPS, make_fid
+from zoo.output import Output, malignancy
 from zoo.pictures import panel
 
 FACTS = ("id", "patient", "organ", "device")
@@ -48,14 +51,10 @@ class Evaluation(Callback):
         self.confidence = ConfidenceAUC()
         self.fid = None
         if lpips_weights is not None:
-            from zoo.metrics.perceptual import LPIPS
-
             lpips = LPIPS(lpips_weights)
             for stage, references in wanted.items():
                 self.metrics[stage] |= {lpips.name: lpips} if lpips.compares in references else {}
         if fid_weights is not None:
-            from zoo.metrics.perceptual import make_fid
-
             self.fid = make_fid(fid_weights)
         self._start()
 
@@ -98,34 +97,34 @@ class Evaluation(Callback):
         names += [FID.name] if self.fid is not None and "probability" not in self.rows[0] else []
         return [METRICS[name].facts() for name in names]
 
-    def _take(self, batch: Batch, outputs: Tensor, stage: str) -> None:
-        if outputs.ndim == 2:
-            self._score_classes(batch, outputs)
+    def _take(self, batch: Batch, output: Output, stage: str) -> None:
+        if "logits" in output:
+            self._score_classes(batch, output["logits"])
         else:
-            self._score_images(batch, outputs, stage)
+            self._score_images(batch, output, stage)
 
     def _score_classes(self, batch: Batch, logits: Tensor) -> None:
-        for index, probability in enumerate(logits.float().softmax(1)[:, 1].tolist()):
+        for index, probability in enumerate(malignancy(logits)):
             self.rows.append(_facts(batch, index) | {"probability": probability})
 
     @torch.no_grad()
-    def _score_images(self, batch: Batch, outputs: Tensor, stage: str) -> None:
-        translation, confidence = outputs.tensor_split([self.task.target.channels], dim=1)
+    def _score_images(self, batch: Batch, output: Output, stage: str) -> None:
+        translation = output["translation"]
         source, target, made = (_unit(image) for image in (batch["source"], batch["target"], translation))
         scores: dict[str, list[float]] = {}
         for name, metric in self.metrics[stage].items():
             metric.to(made.device)
             reference = source if metric.compares == "source" else target
             scores[name] = metric.per_image(made, reference, batch["valid"]).tolist()
-        if confidence.shape[1]:
-            of_image = self.confidence.per_image(confidence, target, batch["valid"])
+        if "confidence" in output:
+            of_image = self.confidence.per_image(output["confidence"], target, batch["valid"])
             scores[self.confidence.name] = of_image.tolist()
         for index in range(len(batch["id"])):
             facts = _facts(batch, index) | {"pixels": int(batch["valid"][index].sum())}
             self.rows.append(facts | {name: values[index] for name, values in scores.items()})
             if len(self.panels) < self.grid_images:
-                images = [image[index].float() for image in (batch["source"], batch["target"], translation)]
-                self.panels.append(panel(self.task, *images, batch["valid"][index]))
+                images = (image[index].float() for image in (batch["source"], batch["target"], translation))
+                self.panels.append(panel(self.task, *images, valid=batch["valid"][index]))
         if self.fid is not None and stage == "test":  # too dear for every epoch
             self.fid.to(made.device)
             self.fid.update(target.expand(-1, 3, -1, -1), real=True)
@@ -193,8 +192,6 @@ def _run_facts(trainer: pl.Trainer) -> dict[str, Any]:
 
 
 def _write_scores(path: Path, rows: list[dict], facts: dict[str, Any]) -> None:
-    import pandas as pd
-
     table = pd.DataFrame(rows)
     for position, (name, value) in enumerate(facts.items(), start=len(FACTS) + 1):
         table.insert(position, name, value)

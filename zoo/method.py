@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from datamodules.batch import Batch
 from datamodules.cache import ImageCache, ImageSource
 from datamodules.errors import InputError
+from zoo.output import Output
 
 
 class Method(pl.LightningModule):
@@ -46,7 +47,7 @@ class Method(pl.LightningModule):
     remark = ""  # what every table has to say beside its name
 
     @abstractmethod
-    def infer(self, batch: Batch) -> Tensor:
+    def infer(self, batch: Batch) -> Output:
         """What validation, test and prediction make of a batch."""
 
     def derived(self, images: ImageCache) -> list[ImageSource]:
@@ -60,18 +61,18 @@ class Method(pl.LightningModule):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Every term of the loss by name, unweighted, and their weighted sum as ``total``."""
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         losses = self.losses(batch)
         self.report(losses, batch)
         return losses["total"]
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def validation_step(self, batch: Batch, batch_idx: int) -> Output:
         return self.infer(batch)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def test_step(self, batch: Batch, batch_idx: int) -> Output:
         return self.infer(batch)
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def predict_step(self, batch: Batch, batch_idx: int) -> Output:
         return self.infer(batch)
 
     def report(self, losses: dict[str, Tensor], batch: Batch) -> None:

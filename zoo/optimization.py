@@ -27,7 +27,7 @@ def rmsprop(parameters: Iterable[nn.Parameter], preset: Preset, lr: float | None
     return RMSprop(parameters, rate, alpha=0.99, momentum=MOMENTA[preset], weight_decay=1e-5)
 
 
-def cosine(optimizer: RMSprop, epochs: int) -> CosineAnnealingLR:
+def cosine(optimizer: Optimizer, epochs: int) -> CosineAnnealingLR:
     """Down to 1e-6 over ``epochs``. The paper calls its rate the initial one and prints no schedule."""
     return CosineAnnealingLR(optimizer, max(1, epochs), LAST_RATE)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import BasePredictionWriter
@@ -13,6 +14,7 @@ from datamodules.batch import GREY, Batch, Task
 from datamodules.errors import InputError
 from datamodules.grid import resize
 from datamodules.writers import safe_name, write_image, write_text_atomically
+from zoo.output import Output, malignancy
 
 
 class PredictionWriter(BasePredictionWriter):
@@ -59,29 +61,34 @@ class PredictionWriter(BasePredictionWriter):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        prediction: Tensor,
+        prediction: Output,
         batch_indices: Sequence[int] | None,
         batch: Batch,
         batch_idx: int,
         dataloader_idx: int,
     ) -> None:
-        if prediction.ndim == 2:  # logits of a diagnosis
-            probabilities = prediction.float().softmax(1)[:, 1].tolist()
-            self.written += [
-                {"id": image_id, "probability": p} for image_id, p in zip(batch["id"], probabilities, strict=True)
-            ]
+        if "logits" in prediction:
+            probabilities = zip(batch["id"], malignancy(prediction["logits"]), strict=True)
+            self.written += [{"id": image_id, "probability": p} for image_id, p in probabilities]
             return
-        signal = self.task.target
-        for image_id, image in zip(batch["id"], prediction.float().cpu(), strict=True):
-            file = self._file_name(image_id)
-            pixels = image.permute(1, 2, 0).numpy()
-            pixels = resize(pixels, self.shapes.get(image_id, pixels.shape[:2]))
-            write_image(self.folder / file, pixels[..., : signal.channels], signal)
-            row = {"id": image_id, "file": file, "unit": signal.unit, "low": signal.low, "high": signal.high}
-            if pixels.shape[-1] > signal.channels:
-                row["confidence"] = f"{Path(file).stem}_confidence.png"
-                write_image(self.folder / row["confidence"], 2 * pixels[..., signal.channels :] - 1, GREY)
-            self.written.append(row)
+        for index, image_id in enumerate(batch["id"]):
+            self.written.append(self._write_images(image_id, prediction, index))
+
+    def _write_images(self, image_id: str, prediction: Output, index: int) -> dict[str, Any]:
+        """The translation and, where there is one, its confidence; the row of ``predictions.csv``."""
+        signal, file = self.task.target, self._file_name(image_id)
+        write_image(self.folder / file, self._pixels(image_id, prediction["translation"][index]), signal)
+        row = {"id": image_id, "file": file, "unit": signal.unit, "low": signal.low, "high": signal.high}
+        if "confidence" in prediction:
+            row["confidence"] = f"{Path(file).stem}_confidence.png"
+            confidence = self._pixels(image_id, prediction["confidence"][index])
+            write_image(self.folder / row["confidence"], 2 * confidence - 1, GREY)
+        return row
+
+    def _pixels(self, image_id: str, image: Tensor) -> np.ndarray:
+        """``(C, H, W)`` as ``(H, W, C)`` of the size that is written."""
+        pixels = image.float().cpu().permute(1, 2, 0).numpy()
+        return resize(pixels, self.shapes.get(image_id, pixels.shape[:2]))
 
     def _file_name(self, image_id: str) -> str:
         """The id as a file name; numbered where another id has become the same."""

@@ -8,6 +8,7 @@ import torch
 
 from datamodules.cache import ImageCache
 from datamodules.errors import InputError
+from zoo.registry import METHODS
 from zoo.translator import Translator
 
 
@@ -57,16 +58,14 @@ def load_translator(path: Path | str, in_channels: int, out_channels: int) -> Tr
     Raises:
         InputError: the checkpoint is of something else, or translates between other numbers of channels.
     """
-    from zoo import METHODS
-
     checkpoint = read_checkpoint(path)
-    classes = {method.__name__: method for method in METHODS.values()}
-    if checkpoint["method"] not in classes:
-        known = ", ".join(classes)
+    known = [METHODS[name].__name__ for name in METHODS.trained_translators()]
+    if checkpoint["method"] not in known:
         raise InputError(
-            f"{path}: a checkpoint of {checkpoint['method']}, which does not translate; use one of {known}"
+            f"{path}: a checkpoint of {checkpoint['method']}, which does not translate; use one of {', '.join(known)}"
         )
-    translator = classes[checkpoint["method"]].load_from_checkpoint(path, map_location="cpu", weights_only=True)
+    method = METHODS.by_class_name(checkpoint["method"])
+    translator = method.load_from_checkpoint(path, map_location="cpu", weights_only=True)
     own, asked = (translator.in_channels, translator.out_channels), (in_channels, out_channels)
     if own != asked:
         raise InputError(

@@ -4,13 +4,13 @@ from abc import abstractmethod
 from dataclasses import asdict
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from datamodules.batch import Batch, Signal
 from datamodules.elasticity import converted
 from datamodules.errors import InputError
 from zoo.method import Method
+from zoo.output import Output
 
 
 class Translator(Method):
@@ -28,8 +28,8 @@ class Translator(Method):
     @abstractmethod
     def forward(self, source: Tensor) -> Tensor: ...
 
-    def infer(self, batch: Batch) -> Tensor:
-        return self(batch["source"])
+    def infer(self, batch: Batch) -> Output:
+        return Output(translation=self(batch["source"]))
 
     def prepare_data(self) -> None:
         data = self.trainer.datamodule
@@ -54,18 +54,17 @@ class Translator(Method):
         if "target" in checkpoint:
             self.trained_on = Signal(**checkpoint["target"])
 
-    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def test_step(self, batch: Batch, batch_idx: int) -> Output:
         return self._on_present_scale(self.infer(batch))
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def predict_step(self, batch: Batch, batch_idx: int) -> Output:
         return self._on_present_scale(self.infer(batch))
 
     def _present_task(self) -> Any:
         return getattr(getattr(self._trainer, "datamodule", None), "task", None)
 
-    def _on_present_scale(self, outputs: Tensor) -> Tensor:
+    def _on_present_scale(self, output: Output) -> Output:
         own, present = self.trained_on, getattr(self._present_task(), "target", None)
         if own is None or present is None or own == present or not own.physical:
-            return outputs
-        image, rest = outputs.tensor_split([own.channels], dim=1)
-        return torch.cat([converted(image, own, present), rest], dim=1)
+            return output
+        return output | Output(translation=converted(output["translation"], own, present))

@@ -12,6 +12,7 @@ from datamodules.errors import InputError
 from zoo.backbones import ImageNetInput, make_backbone
 from zoo.method import Method, check_unseen
 from zoo.optimization import CLIPPING, Preset, cosine, rmsprop
+from zoo.output import Output
 from zoo.translations import TranslationSource, load_translator, read_checkpoint
 
 CLASSES = ("benign", "malignant")
@@ -77,11 +78,11 @@ class Diagnosis(Method):
             return image
         return F.interpolate(image, (self.size, self.size), mode="bilinear", antialias=True)
 
-    def infer(self, batch: Batch) -> Tensor:
-        return self(batch["source"], batch[self.second])
+    def infer(self, batch: Batch) -> Output:
+        return Output(logits=self(batch["source"], batch[self.second]))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        cross_entropy = F.cross_entropy(self.infer(batch).float(), batch["label"])
+        cross_entropy = F.cross_entropy(self.infer(batch)["logits"].float(), batch["label"])
         return {"cross_entropy": cross_entropy, "total": cross_entropy}
 
     def derived(self, images: ImageCache) -> list[ImageSource]:

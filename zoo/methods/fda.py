@@ -8,6 +8,7 @@ from torch import Tensor
 
 from datamodules.batch import Batch
 from datamodules.errors import InputError
+from zoo.output import Output
 from zoo.translator import Translator
 
 MOST = 256  # target images that are kept to choose from
@@ -57,9 +58,9 @@ class FDA(Translator):
         amplitudes = torch.stack([torch.fft.fft2((target + 1) / 2).abs() for target in data.targets("train", MOST)])
         self.amplitudes = amplitudes.mean(0, keepdim=True) if self.reference == "mean" else amplitudes
 
-    def infer(self, batch: Batch) -> Tensor:
+    def infer(self, batch: Batch) -> Output:
         chosen = [self._choose(image_id) for image_id in batch["id"]]
-        return self(batch["source"], self.amplitudes[chosen])
+        return Output(translation=self(batch["source"], self.amplitudes[chosen]))
 
     def _choose(self, image_id: str) -> int:
         """A target for an image, whatever batch it is in."""

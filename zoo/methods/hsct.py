@@ -6,6 +6,8 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from datamodules.batch import Batch
 from datamodules.cache import ImageCache, ImageSource
@@ -23,7 +25,6 @@ from zoo.networks.padding import pad_to_multiple
 from zoo.networks.patch_sampler import SAMPLERS, Sampling, Segments
 from zoo.networks.patchgan import PatchGAN
 from zoo.optimization import CLIPPING, Preset, cosine, rmsprop
-from zoo.translator import Translator
 
 OWN_ENCODER = "cnn_transformer"
 
@@ -79,8 +80,6 @@ class HSCT(AdversarialTranslator):
         disc_width: channels of the discriminator's first layer.
         kwargs: see :class:`zoo.method.Method`.
     """
-
-    order = ("generator", "discriminator")
 
     def __init__(
         self,
@@ -190,14 +189,14 @@ class HSCT(AdversarialTranslator):
             losses["total"] = losses["total"] + losses["adversarial"]
         return losses  # eq. 7
 
-    def generator_losses(self, batch: Batch, fakes: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        losses = self._consistency_losses(batch, *fakes)
-        losses["adversarial"] = self.adversarial.generator(self.discriminator(self._seen(batch, fakes[1])))
+    def generator_losses(self, batch: Batch, made: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        losses = self._consistency_losses(batch, *made)
+        losses["adversarial"] = self.adversarial.generator(self.discriminator(self._seen(batch, made[1])))
         losses["total"] = losses["total"] + losses["adversarial"]
         return losses
 
-    def discriminator_losses(self, batch: Batch, fakes: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-        adversarial = self._judge(batch, fakes[1].detach())
+    def discriminator_losses(self, batch: Batch, made: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        adversarial = self._judge(batch, made[1].detach())
         return {"adversarial": adversarial, "total": adversarial}
 
     def _consistency_losses(self, batch: Batch, z: Tensor, translation: Tensor) -> dict[str, Tensor]:
@@ -250,13 +249,13 @@ class HSCT(AdversarialTranslator):
         return self.trainer.world_size if self._trainer is not None else 1
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
-        if self.automatic_optimization:
-            return Translator.training_step(self, batch, batch_idx)
-        super().training_step(batch, batch_idx)
-        self.follow()
-        return None
+        loss = super().training_step(batch, batch_idx)
+        if not self.automatic_optimization:
+            self.follow()
+        return loss
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Lightning's, of automatic optimisation alone."""
         super().optimizer_step(*args, **kwargs)
         self.follow()
 
@@ -276,13 +275,19 @@ class HSCT(AdversarialTranslator):
         wanted = self.use_apc and training and "target" in images
         return [SuperpixelSource(images, self.superpixels)] if wanted else []
 
-    def configure_optimizers(self):
+    def sides(self) -> dict[str, list[nn.Parameter]]:
         judged = list(self.discriminator.parameters()) if self.use_adv else []
         judges = {id(weight) for weight in judged}
         others = [weight for weight in self.parameters() if weight.requires_grad and id(weight) not in judges]
-        sides = [[*others, *judged]] if self.automatic_optimization else [others, judged]
-        optimizers = [rmsprop(side, self.preset, self.lr) for side in sides]
-        return optimizers, [cosine(optimizer, self.decay_epochs) for optimizer in optimizers]
+        if self.automatic_optimization:
+            return {"both": [*others, *judged]}
+        return {"generator": others, "discriminator": judged}
+
+    def optimizer(self, side: str, parameters: list[nn.Parameter]) -> Optimizer:
+        return rmsprop(parameters, self.preset, self.lr)
+
+    def schedule(self, optimizer: Optimizer) -> LRScheduler:
+        return cosine(optimizer, self.decay_epochs)
 
 
 def _patch_mlp(length: int) -> nn.Sequential:

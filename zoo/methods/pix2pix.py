@@ -3,8 +3,9 @@
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
-from torch.optim import Adam
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from datamodules.batch import Batch
 from zoo.adversarial import AdversarialTranslator
@@ -66,27 +67,30 @@ class Pix2Pix(AdversarialTranslator):
     def generate(self, batch: Batch) -> Tensor:
         return self.generator(batch["source"])
 
-    def discriminator_losses(self, batch: Batch, fakes: Tensor) -> dict[str, Tensor]:
+    def discriminator_losses(self, batch: Batch, made: Tensor) -> dict[str, Tensor]:
         real = self.discriminator(torch.cat([batch["source"], batch["target"]], dim=1))
-        fake = self.discriminator(torch.cat([batch["source"], fakes.detach()], dim=1))
+        fake = self.discriminator(torch.cat([batch["source"], made.detach()], dim=1))
         adversarial = self.adversarial.discriminator(real, fake)  # eq. 1, D's side
         return {"adversarial": adversarial, "total": 0.5 * adversarial}
 
-    def generator_losses(self, batch: Batch, fakes: Tensor) -> dict[str, Tensor]:
-        score = self.discriminator(torch.cat([batch["source"], fakes], dim=1))
+    def generator_losses(self, batch: Batch, made: Tensor) -> dict[str, Tensor]:
+        score = self.discriminator(torch.cat([batch["source"], made], dim=1))
         adversarial = self.adversarial.generator(score)  # eq. 1, G's side
-        l1 = (batch["target"] - fakes).abs().mean()  # eq. 3
+        l1 = (batch["target"] - made).abs().mean()  # eq. 3
         return {"adversarial": adversarial, "l1": l1, "total": adversarial + self.lambda_l1 * l1}  # eq. 4
 
-    def configure_optimizers(self):
-        sides = [self.discriminator, self.generator]  # AdversarialTranslator.order
-        epochs = self.constant_epochs + self.decay_epochs
+    def sides(self) -> dict[str, list[nn.Parameter]]:
+        return {"discriminator": [*self.discriminator.parameters()], "generator": [*self.generator.parameters()]}
+
+    def optimizer(self, side: str, parameters: list[nn.Parameter]) -> Optimizer:
         if self.preset == "matched":
-            optimizers = [rmsprop(side.parameters(), "paper", self.lr) for side in sides]
-            return optimizers, [cosine(optimizer, epochs) for optimizer in optimizers]
-        optimizers = [Adam(side.parameters(), self.lr, (0.5, 0.999), fused=self.fused) for side in sides]
-        schedules = [constant_then_linear(o, self.constant_epochs, self.decay_epochs) for o in optimizers]
-        return optimizers, schedules
+            return rmsprop(parameters, "paper", self.lr)
+        return Adam(parameters, self.lr, (0.5, 0.999), fused=self.fused)
+
+    def schedule(self, optimizer: Optimizer) -> LRScheduler:
+        if self.preset == "matched":
+            return cosine(optimizer, self.constant_epochs + self.decay_epochs)
+        return constant_then_linear(optimizer, self.constant_epochs, self.decay_epochs)
 
     def on_validation_epoch_start(self) -> None:
         self.generator.train(self.test_time_noise)

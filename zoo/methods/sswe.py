@@ -12,8 +12,9 @@ from datamodules.batch import Batch
 from zoo.losses.regression import cross_entropy, masked_rmse
 from zoo.networks import initialisation
 from zoo.networks.elasticity_unet import ElasticityUNet, Variant
-from zoo.networks.feature_shift import ChannelStatistics, FeatureShift
+from zoo.networks.feature_shift import ChannelStatistics
 from zoo.networks.padding import pad_to_multiple
+from zoo.output import Output
 from zoo.translator import Translator
 
 MOST = 512  # images from which a scanner's features are known
@@ -37,7 +38,7 @@ class SSWE(Translator):
             printed; Keras' 0.1 would freeze training early.
         use_valid: whether only valid pixels count; the papers' ablation of the confidence mask.
         confidence: weight of a second head's cross-entropy, which tells from the B-mode where the elasticity may be
-            trusted; 0 leaves it out. ``infer`` then has one channel more, in [0, 1]. What the papers ask for.
+            trusted; 0 leaves it out. What the papers ask for.
         align: shift the latent features of the images that are tested or predicted on to the mean and deviation that
             those of training had, channel by channel; takes sources without targets. Not in the papers either.
         kwargs: see :class:`zoo.method.Method`.
@@ -60,11 +61,10 @@ class SSWE(Translator):
         self.save_hyperparameters()
         self.lr, self.patience, self.use_valid, self.confidence = lr, patience, use_valid, confidence
         maps = self.out_channels + (1 if confidence else 0)
-        self.network = ElasticityUNet(self.in_channels, maps, variant, levels, width, dropout)
+        self.network = ElasticityUNet(self.in_channels, maps, variant, levels, width, dropout, align)
         initialisation.uniform(self, 0.05)
         if align:
-            self.network.adapt = FeatureShift(width)
-        self.align = align
+            self.register_state_dict_pre_hook(_remember_features)
 
     def maps(self, source: Tensor) -> tuple[Tensor, Tensor]:
         """Elasticity and, where there is a head for it, confidence; both in [0, 1]."""
@@ -73,9 +73,10 @@ class SSWE(Translator):
     def forward(self, source: Tensor) -> Tensor:
         return 2 * self.maps(source)[0] - 1
 
-    def infer(self, batch: Batch) -> Tensor:
+    def infer(self, batch: Batch) -> Output:
         elasticity, confidence = self.maps(batch["source"])
-        return torch.cat([2 * elasticity - 1, confidence], dim=1)
+        output = Output(translation=2 * elasticity - 1)
+        return output | Output(confidence=confidence) if self.confidence else output
 
     def encode(self, source: Tensor) -> Tensor:
         """The latent map, ``(B, 32, 16, 24)`` for 64 x 96 pixels in ``text``; sides as :meth:`forward` pads them."""
@@ -84,7 +85,7 @@ class SSWE(Translator):
 
     def latent(self, source: Tensor) -> Tensor:
         """The same, aligned where it is asked for: what the decoder gets."""
-        return self.network.adapt(self.encode(source))
+        return self.network.aligned(self.encode(source))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         valid = batch["valid"] if self.use_valid else batch["valid"].new_ones(batch["valid"].shape)
@@ -95,26 +96,23 @@ class SSWE(Translator):
         entropy = cross_entropy(confidence.float(), batch["valid"])
         return {"rmse": rmse, "confidence": entropy, "total": rmse + self.confidence * entropy}
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        super().on_save_checkpoint(checkpoint)
-        if self.align and self.trainer.state.fn == TrainerFn.FITTING:
-            self._remember_features()
-            checkpoint["state_dict"] |= {f"network.adapt.{n}": b for n, b in self.network.adapt.state_dict().items()}
+    def remember_features(self) -> None:
+        """Where features are aligned, note what those of the training images are under the present weights."""
+        if self.network.adapt is not None:
+            self.network.adapt.remember(*self._latent_statistics("train"))
 
     def on_train_end(self) -> None:
-        if self.align:
-            self._remember_features()
-
-    def _remember_features(self) -> None:
-        self.network.adapt.remember(*self._latent_statistics("train"))
+        self.remember_features()
 
     def on_test_start(self) -> None:
-        if self.align:
-            self.network.adapt.shift_from(*self._latent_statistics("train"))
+        self._shift_from("train")
 
     def on_predict_start(self) -> None:
-        if self.align:
-            self.network.adapt.shift_from(*self._latent_statistics("all"))
+        self._shift_from("all")
+
+    def _shift_from(self, split: str) -> None:
+        if self.network.adapt is not None:
+            self.network.adapt.shift_from(*self._latent_statistics(split))
 
     @torch.no_grad()
     def _latent_statistics(self, split: str) -> tuple[Tensor, Tensor]:
@@ -132,3 +130,9 @@ class SSWE(Translator):
             optimizer, factor=0.5, patience=self.patience, threshold=1e-4, threshold_mode="abs", min_lr=1e-6
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": "loss/total"}}
+
+
+def _remember_features(model: SSWE, prefix: str, keep_vars: bool) -> None:
+    """Every checkpoint of a training, whenever it is taken, holds the statistics of its own weights."""
+    if model._trainer is not None and model.trainer.state.fn == TrainerFn.FITTING:
+        model.remember_features()

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.networks.feature_shift import FeatureShift
 from zoo.networks.padding import pad_to_multiple
 
 Variant = Literal["text", "count158k"]
@@ -24,6 +25,8 @@ class ElasticityUNet(nn.Module):
         levels: poolings; 2 for ``text`` and 3 for ``count158k`` by default (the paper's grid search has 2, 3, 4).
         width: maps of every hidden layer.
         dropout: element-wise, after each pooling.
+        align: shift the latent map's channels from the statistics of the present images to those of training; see
+            :class:`zoo.networks.feature_shift.FeatureShift`.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class ElasticityUNet(nn.Module):
         levels: int | None = None,
         width: int = 32,
         dropout: float = 0.5,
+        align: bool = False,
     ) -> None:
         super().__init__()
         counted = variant == "count158k"
@@ -46,7 +50,7 @@ class ElasticityUNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         extra = [nn.Conv2d(width, width, 3, padding=1), nn.LeakyReLU(0.1)] if counted else []
         self.head = nn.Sequential(*extra, nn.Conv2d(width, out_channels, 3, padding=1), nn.Sigmoid())
-        self.adapt: nn.Module = nn.Identity()  # what may be done to the latent map
+        self.adapt = FeatureShift(width) if align else None
 
     def encode(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The latent map (``(B, 32, 16, 24)`` for 64 x 96 pixels in ``text``) and the skip connections."""
@@ -57,10 +61,14 @@ class ElasticityUNet(nn.Module):
             image = self.dropout(F.max_pool2d(image, 2))
         return self.latent(image), skips
 
+    def aligned(self, latent: Tensor) -> Tensor:
+        """What the decoder gets of a latent map."""
+        return latent if self.adapt is None else self.adapt(latent)
+
     def forward(self, image: Tensor) -> Tensor:
         image, cut = pad_to_multiple(image, 2**self.levels)
         image, skips = self.encode(image)
-        image = self.adapt(image)
+        image = self.aligned(image)
         for block in self.decoder:
             image = block(torch.cat([F.interpolate(image, scale_factor=2, mode="nearest"), skips.pop()], dim=1))
         return cut(self.head(image))

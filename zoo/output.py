@@ -1,0 +1,22 @@
+"""Output: what a method makes of a batch, by name."""
+
+from typing import TypedDict
+
+from torch import Tensor
+
+
+class Output(TypedDict, total=False):
+    """What validation, test and prediction give for a batch; a method gives what it has.
+
+    ``translation`` is ``(B, C, H, W)`` in [-1, 1]; ``confidence`` is ``(B, 1, H, W)`` in [0, 1], where the translation
+    may be trusted; ``logits`` are ``(B, 2)``, of benign and malignant.
+    """
+
+    translation: Tensor
+    confidence: Tensor
+    logits: Tensor
+
+
+def malignancy(logits: Tensor) -> list[float]:
+    """The probability of malignancy of every image."""
+    return logits.float().softmax(1)[:, 1].tolist()
