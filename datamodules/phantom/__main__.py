@@ -10,7 +10,7 @@ import torch
 
 from datamodules.batch import RGB, Signal
 from datamodules.cache import open_or_build, with_progress
-from datamodules.colour_bar import ColourBar
+from datamodules.elastogram import ColourBar
 from datamodules.errors import InputError
 from datamodules.phantom.screenshot import screenshot
 from datamodules.phantom.simulate import TASKS, PhantomSource, phantom_rows, phantom_task
