@@ -13,6 +13,7 @@ from datamodules.cache import open_or_build
 from datamodules.elasticity import shear_wave_speed, youngs_modulus
 from datamodules.errors import InputError
 from datamodules.phantom.__main__ import main as write_phantoms
+from datamodules.phantom.cirs_object import draw_cirs_object
 from datamodules.phantom.elastography import MAX_MODULUS, shear_wave_map
 from datamodules.phantom.organs import draw_prostate
 from datamodules.phantom.scanner import (
@@ -26,7 +27,6 @@ from datamodules.phantom.scanner import (
     envelope,
 )
 from datamodules.phantom.simulate import TASKS, PhantomSource, simulate_patients
-from datamodules.phantom.test_object import draw_test_object
 from datamodules.phantom.tissue import FULL_FIELD, Field, Tissue, draw_tissue
 
 VIEW = Field(40.0, 40.0, 256, 256)
@@ -158,7 +158,7 @@ def test_a_cyst_is_black_and_bright_behind():
 
 
 def test_scanners_differ_and_the_test_object_shows_its_contrasts():
-    tissue = draw_test_object(np.random.default_rng(1))
+    tissue = draw_cirs_object(np.random.default_rng(1))
     images = [b_mode(TissueBatch.of([tissue], VIEW), s, [np.random.default_rng(0)])[0] for s in FIVE_SCANNERS]
     means = [float(image.mean()) for image in images]
     assert len({round(mean, 2) for mean in means}) >= 4

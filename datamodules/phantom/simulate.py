@@ -14,10 +14,10 @@ from datamodules.batch import GREY, RGB, Signal, Task
 from datamodules.elasticity import shear_wave_speed
 from datamodules.errors import InputError
 from datamodules.grid import Grid
+from datamodules.phantom.cirs_object import draw_cirs_object
 from datamodules.phantom.elastography import MAX_MODULUS, shear_wave_map, strain_image
 from datamodules.phantom.organs import ORGANS, planes_of
 from datamodules.phantom.scanner import CART, FIVE_SCANNERS, HANDHELD, Scanner, TissueBatch, b_mode
-from datamodules.phantom.test_object import draw_test_object
 from datamodules.phantom.tissue import FULL_FIELD, Field, Tissue, draw_tissue, random_field
 
 TaskName = Literal["elastography", "swe", "enhancement", "harmonization", "test_object", "prostate", "thyroid"]
@@ -199,7 +199,7 @@ def _harmonization(numbers, rngs, view, device) -> list[Patient]:
 def _test_object(numbers, rngs, view, device) -> list[Patient]:
     *sources, reference = FIVE_SCANNERS
     scanners = [sources[number % len(sources)] for number in numbers]
-    objects = [draw_test_object(rng, view) for rng in rngs]
+    objects = [draw_cirs_object(rng, view) for rng in rngs]
     own = _scan(objects, scanners, rngs, view, device)
     target = _scan(objects, [reference] * len(objects), rngs, view, device)
     return [
