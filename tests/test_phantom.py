@@ -1,6 +1,8 @@
 """The phantom as physics, as statistics of its patients, and as files."""
 
+import hashlib
 import json
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from datamodules.cache import open_or_build
 from datamodules.elasticity import shear_wave_speed, youngs_modulus
 from datamodules.errors import InputError
 from datamodules.phantom.__main__ import main as write_phantoms
+from datamodules.phantom.cirs_object import draw_cirs_object
 from datamodules.phantom.elastography import MAX_MODULUS, shear_wave_map
 from datamodules.phantom.organs import draw_prostate
 from datamodules.phantom.scanner import (
@@ -25,8 +28,8 @@ from datamodules.phantom.scanner import (
     decibel,
     envelope,
 )
-from datamodules.phantom.simulate import TASKS, PhantomSource, simulate_patients
-from datamodules.phantom.test_object import draw_test_object
+from datamodules.phantom.scenarios import SCENARIOS, TASKS, TaskName
+from datamodules.phantom.simulate import PhantomSource, simulate_patients
 from datamodules.phantom.tissue import FULL_FIELD, Field, Tissue, draw_tissue
 
 VIEW = Field(40.0, 40.0, 256, 256)
@@ -158,7 +161,7 @@ def test_a_cyst_is_black_and_bright_behind():
 
 
 def test_scanners_differ_and_the_test_object_shows_its_contrasts():
-    tissue = draw_test_object(np.random.default_rng(1))
+    tissue = draw_cirs_object(np.random.default_rng(1))
     images = [b_mode(TissueBatch.of([tissue], VIEW), s, [np.random.default_rng(0)])[0] for s in FIVE_SCANNERS]
     means = [float(image.mean()) for image in images]
     assert len({round(mean, 2) for mean in means}) >= 4
@@ -180,8 +183,49 @@ def test_a_patient_is_determined_by_its_seed_not_by_its_batch(task):
     assert alone.source.tobytes() != other.source.tobytes()
 
 
+# Of one image a task, of 32 x 32 pixels and seed 5: its number, the start of its lesion's SHA-256, and the means of the
+# upper and lower half of source and target. Pictures themselves differ in their last bits between processors.
+RECORDED = {
+    "elastography": (2, "1d367699611f9c1e", [-0.2287, -0.5872, -0.0072, -0.2693]),
+    "swe": (2, "942cec1163dbef25", [-0.2491, -0.5560, -0.7547, -0.6346]),
+    "enhancement": (2, "fffbc3637aa5e088", [-0.3456, -0.4347, -0.2883, -0.3738]),
+    "harmonization": (2, "98b631affbbee90c", [-0.4082, -0.7532, -0.4336, -0.4177]),
+    "test_object": (2, "0b2fd1d97eea9151", [-0.3476, -0.4694, -0.2812, -0.2716]),
+    "prostate": (305, "537bf4c814a50ba2", [-0.2423, -0.3405, -0.4657, -0.7011]),
+    "thyroid": (501, "87e920af8b04e424", [-0.3507, -0.6357, -0.3991, -0.2505]),
+}
+
+
+@pytest.mark.parametrize("task", RECORDED)
+def test_phantoms_are_those_of_all_versions_before(task):
+    number, lesion, means = RECORDED[task]
+    source = PhantomSource(task, 6, (32, 32), seed=5)
+    images = source.read(source.numbers.index(number))
+    assert hashlib.sha256(images["lesion"].tobytes()).hexdigest().startswith(lesion)
+    halves = [half.mean() for side in ("source", "target") for half in np.split(images[side], 2)]
+    assert halves == pytest.approx(means, abs=2e-4)
+
+
+def test_a_task_is_one_entry_with_a_number_of_its_own():
+    numbers = {name: scenario.number for name, scenario in SCENARIOS.items()}
+    assert numbers == {"elastography": 0, "swe": 1, "enhancement": 2, "harmonization": 3, "test_object": 4,
+                       "prostate": 5, "thyroid": 6}  # fmt: skip
+    assert get_args(TaskName) == TASKS
+
+
+def test_a_scanner_may_be_chosen_unless_the_task_has_its_own():
+    assert PhantomSource("swe", 1, (32, 32)).scanner.name == "cart"
+    assert PhantomSource("thyroid", 1, (32, 32)).scanner.name == "scanner A"
+    assert PhantomSource("swe", 1, (32, 32), scanner="handheld").scanner.name == "handheld"
+    with pytest.raises(InputError, match="scanner 'x' is none of cart, handheld, scanner A"):
+        PhantomSource("swe", 1, (32, 32), scanner="x")
+    message = "scanner 'handheld': the task 'enhancement' has scanners of its own; choose elastography, swe, prostate"
+    with pytest.raises(InputError, match=message):
+        PhantomSource("enhancement", 1, (32, 32), scanner="handheld")
+
+
 def test_parallel_workers_give_the_same_bytes_and_a_second_run_does_not_simulate(tmp_path, monkeypatch):
-    source = PhantomSource("swe", 66, (32, 32))
+    source = PhantomSource("swe", 66, (32, 32), view=Field(40, 40, 64, 64))
     caches = [open_or_build(source, tmp_path / str(jobs), jobs) for jobs in (1, 2)]
     for name in ("source", "target", "valid"):
         assert caches[0].arrays[name].tobytes() == caches[1].arrays[name].tobytes()
@@ -191,10 +235,11 @@ def test_parallel_workers_give_the_same_bytes_and_a_second_run_does_not_simulate
 
 
 def test_tasks_have_the_channels_and_ranges_that_they_declare():
-    for task in TASKS:
-        data = PhantomDataModule(task, patients=12, size=(32, 32), batch_size=12, fractions=(0, 0, 1))
+    for task, scenario in SCENARIOS.items():
+        patients = 1 if scenario.planes else 8
+        data = PhantomDataModule(task, patients=patients, size=(32, 32), batch_size=2, fractions=(0, 0, 1))
         batch = next(iter(data.predict_dataloader()))
-        assert batch["target"].shape == (12, data.task.target.channels, 32, 32)
+        assert batch["target"].shape == (2, data.task.target.channels, 32, 32)
         for side in ("source", "target"):
             assert -1 <= float(batch[side].min()) < float(batch[side].max()) <= 1
     assert PhantomDataModule("swe").task.target.unit == "kPa"
@@ -247,7 +292,7 @@ def test_the_command_writes_pictures_that_read_back(tmp_path, capsys):
     assert len(rows) == 24
     assert set(rows["split"]) == {"train", "val", "test"}
     assert np.asarray(Image.open(out / rows["target"][0])).dtype == np.uint16
-    from datamodules.phantom.simulate import YOUNGS_MODULUS
+    from datamodules.phantom.scenarios import YOUNGS_MODULUS
 
     data = PairedFolderDataModule(out, target=YOUNGS_MODULUS, size=(32, 32), batch_size=24, cache_dir=tmp_path)
     read = next(iter(data.predict_dataloader()))
@@ -281,7 +326,7 @@ def test_the_cache_says_what_it_holds(tmp_path):
 
 @pytest.mark.parametrize(("organ", "fewest", "most"), [("prostate", 9, 15), ("thyroid", 2, 4)])
 def test_organs_have_several_planes_of_one_patient(organ, fewest, most):
-    data = PhantomDataModule(organ, patients=10, size=(32, 32), fractions=(0.5, 0.2, 0.3))
+    data = PhantomDataModule(organ, patients=10, size=(32, 32), field_mm=(20, 20), fractions=(0.5, 0.2, 0.3))
     splits = data.splits()
     counts = splits.groupby("patient").size()
     assert len(counts) == 10

@@ -10,10 +10,11 @@ import torch
 
 from datamodules.batch import RGB, Signal
 from datamodules.cache import open_or_build, with_progress
-from datamodules.colour_bar import ColourBar
+from datamodules.elastogram import ColourBar
 from datamodules.errors import InputError
+from datamodules.phantom.scenarios import SCENARIOS, TASKS, phantom_task
 from datamodules.phantom.screenshot import screenshot
-from datamodules.phantom.simulate import TASKS, PhantomSource, phantom_rows, phantom_task
+from datamodules.phantom.simulate import PhantomSource, phantom_rows
 from datamodules.splits import split_patients
 from datamodules.writers import write_image, write_text_atomically
 
@@ -21,7 +22,13 @@ MASK = Signal(1, 0.0, 1.0, "mask")
 
 
 def main(args: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m datamodules.phantom", description=__doc__)
+    tasks = "\n".join(f"  {name:14}{scenario.about}" for name, scenario in SCENARIOS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m datamodules.phantom",
+        description=__doc__,
+        epilog=f"tasks:\n{tasks}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write to; must not hold a manifest yet")
     parser.add_argument("--patients", type=int, default=100)
     parser.add_argument("--task", choices=TASKS, default="elastography")

@@ -6,21 +6,19 @@ import pandas as pd
 
 from datamodules.cache import ImageCache, open_or_build
 from datamodules.errors import InputError
-from datamodules.phantom.simulate import PhantomSource, TaskName, phantom_rows, phantom_task
+from datamodules.phantom.scenarios import TaskName, phantom_task
+from datamodules.phantom.simulate import PhantomSource, phantom_rows
 from datamodules.phantom.tissue import FULL_FIELD, Field
 from datamodules.ultrasound import UltrasoundDataModule
 
 
 class PhantomDataModule(UltrasoundDataModule):
-    """Simulated breast ultrasound in one of the phantom's tasks, simulated once and cached.
+    """Simulated ultrasound in one of the phantom's tasks, simulated once and cached.
 
-    ``elastography``: B-mode to colour strain image. ``swe``: B-mode to Young's modulus in kPa, ``valid`` where the
-    confidence is above 0.75. ``enhancement``: handheld to cart. ``harmonization``: four scanners to a fifth,
-    unpaired. ``test_object``: the same scanners on a test object, paired. ``prostate``: B-mode to Young's modulus up to
-    100 kPa, 9 to 15 planes a patient. ``thyroid``: by another scanner, to shear-wave speed up to 10 m/s, 2 to 4 planes.
+    The tasks are :data:`datamodules.phantom.scenarios.SCENARIOS`; ``python -m datamodules.phantom --help`` lists them.
 
     Args:
-        task: one of the above.
+        task: its name.
         patients: how many to simulate; a patient has one pair of images, but for the tasks with planes.
         phantom_seed: which patients; the split has its own ``seed``.
         scanner: profile that scans them, but in the tasks that have scanners of their own: cart, handheld, scanner A to

@@ -19,7 +19,6 @@ CANCER = Layer((-9.0, 2.5), (75.0, 14.0), (0.9, 0.1))
 LOBE = Layer((2.5, 1.5), (18.0, 4.0), (0.6, 0.06))
 NODULE = Layer((-7.0, 3.5), (48.0, 18.0), (0.7, 0.15))
 
-PLANES = {"prostate": (9, 15), "thyroid": (2, 4)}  # images of a patient, fewest and most
 Draw = Callable[[np.random.Generator, np.random.Generator, Field], Tissue]
 
 
@@ -109,12 +108,3 @@ def draw_thyroid(patient: np.random.Generator, plane: np.random.Generator, view:
     canvas.echo[artery], canvas.modulus[artery], canvas.attenuation[artery] = FLUID_ECHO_DB, 3.0, 0.1
     canvas.fluid |= artery
     return canvas.tissue("thyroid")
-
-
-ORGANS: dict[str, Draw] = {"prostate": draw_prostate, "thyroid": draw_thyroid}
-
-
-def planes_of(organ: str, patient: np.random.Generator) -> int:
-    """How many images there are of a patient."""
-    low, high = PLANES[organ]
-    return int(patient.integers(low, high + 1))

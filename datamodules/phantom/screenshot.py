@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
-from datamodules.colour_bar import Box, ColourBar
+from datamodules.elastogram import Box, ColourBar
 from datamodules.grid import resize
 
 SIZE = (560, 1000)  # rows and columns of the screen

@@ -1,4 +1,4 @@
-"""A test object after the CIRS 040GSE: grey-scale targets, stepped anechoic cylinders, wire points.
+"""The test object, after the CIRS 040GSE: grey-scale targets, stepped anechoic cylinders, wire points.
 
 Every scanner can image the very same object in the very same place, which no patient allows; so it gives the paired
 images that harmonization is measured on.
@@ -16,7 +16,7 @@ BACKGROUND_DB = -4.0
 ATTENUATION = 0.5  # dB/cm/MHz
 
 
-def draw_test_object(rng: np.random.Generator, view: Field = FULL_FIELD) -> Tissue:
+def draw_cirs_object(rng: np.random.Generator, view: Field = FULL_FIELD) -> Tissue:
     """One placement of the probe: the object's rows of targets, shifted laterally and in depth by a few mm."""
     z, x = view.axes()
     echo = np.full((view.rows, view.columns), BACKGROUND_DB, np.float32)

@@ -7,6 +7,7 @@ from scipy.ndimage import binary_opening, find_objects, gaussian_filter1d, label
 from scipy.spatial.distance import cdist
 from skimage.color import rgb2lab
 
+from datamodules.elastogram.box import Box
 from datamodules.errors import InputError
 
 STEPS = 256  # colours along a bar
@@ -18,33 +19,6 @@ LEAST_PATH = 60.0  # length of a bar's way through Lab; a patch of one colour ha
 APART = 0.12  # part of the scale beyond which two values of one colour are ambiguous
 CHUNK = 8192  # pixels compared with a bar at once
 CLEARER = 3.0  # by how much in Lab the nearest colour must be nearer than any of such another value
-
-
-@dataclass(frozen=True)
-class Box:
-    """Rows ``top`` to ``bottom`` and columns ``left`` to ``right`` of a picture, the ends excluded."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @property
-    def height(self) -> int:
-        return self.bottom - self.top
-
-    @property
-    def width(self) -> int:
-        return self.right - self.left
-
-    def of(self, image: np.ndarray) -> np.ndarray:
-        return image[self.top : self.bottom, self.left : self.right]
-
-    def moved(self, down: int, right: int) -> "Box":
-        return Box(self.top + down, self.bottom + down, self.left + right, self.right + right)
-
-    def __str__(self) -> str:
-        return f"{self.top} {self.bottom} {self.left} {self.right}"
 
 
 def chroma(image: np.ndarray) -> np.ndarray:

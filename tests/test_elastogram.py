@@ -12,13 +12,11 @@ from pydicom import examples
 
 from datamodules import InputError, PairedFolderDataModule
 from datamodules.batch import Signal
-from datamodules.colour_bar import Box, ColourBar, find_bar
-from datamodules.elastogram import main
+from datamodules.elastogram import Box, ColourBar, find_bar, find_layout, main, read_elastogram
 from datamodules.grid import resize
 from datamodules.phantom.__main__ import main as write_phantoms
 from datamodules.phantom.screenshot import BAR, GREY, OVERLAY, screenshot
 from datamodules.phantom.simulate import simulate_patients
-from datamodules.side_by_side import find_layout, read_elastogram
 
 HIGH = 180.0
 

@@ -1,0 +1,150 @@
+"""Many pictures to a data set: ``source/``, ``target/``, ``valid/`` and the manifest of their pairs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from datamodules.batch import GREY, Signal
+from datamodules.cache import with_progress
+from datamodules.elasticity import shear_wave_speed, youngs_modulus
+from datamodules.elastogram.box import Box
+from datamodules.elastogram.colour_bar import ColourBar
+from datamodules.elastogram.layout import Layout, find_layout
+from datamodules.elastogram.overlay import Elastogram, read_elastogram
+from datamodules.errors import InputError
+from datamodules.folder import SUFFIXES
+from datamodules.grid import Grid
+from datamodules.readers import fit_channels, read_image
+from datamodules.writers import safe_name, write_atomically, write_image, write_text_atomically
+
+UNITS = ("kPa", "m/s")
+MASK = Signal(1, 0.0, 1.0, "mask")
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What is told about the pictures, all of one layout, and how their pairs are written.
+
+    Args:
+        high: value at the high end of the colour bar, in ``unit``, and ``low`` that at its low end.
+        unit: "kPa" or "m/s"; values are converted ``to`` the other if that is given.
+        low_at_top: the bar's low end is at the top.
+        opacity: of the overlay, in (0, 1); by default estimated from the grey panel.
+        bar: where the colour bar lies, as ``b_mode`` and ``overlay`` do; found where it is not told.
+        colour_map: one of matplotlib's, for pictures without a bar.
+        size: rows and columns to write, at ``spacing`` mm a pixel; without it panels are stretched.
+        frame_spacing: mm a pixel of the pictures, where their files do not say it.
+        patient_separator: the patient is the part of a name before it; by default every picture is one of its own.
+        device: the scanner's name, for the manifest.
+
+    Raises:
+        InputError: a scale, a size or a spacing that cannot be.
+    """
+
+    high: float
+    unit: str
+    low: float = 0.0
+    to: str | None = None
+    low_at_top: bool = False
+    opacity: float | None = None
+    bar: Box | None = None
+    b_mode: Box | None = None
+    overlay: Box | None = None
+    colour_map: str | None = None
+    size: tuple[int, int] = (64, 96)
+    spacing: float | None = None
+    frame_spacing: float | None = None
+    patient_separator: str | None = None
+    device: str = ""
+
+    def __post_init__(self) -> None:
+        if self.high <= self.low:
+            raise InputError(f"--low {self.low:g} --high {self.high:g}: the high end must be above the low end")
+        if min(self.size) < 1 or (self.spacing is not None and self.spacing <= 0):
+            raise InputError(f"--size {self.size} --spacing {self.spacing}: give positive numbers")
+
+
+def write_pairs(frames: list[Path], out: Path, intake: Intake) -> Path:
+    """Write a pair a frame and, last, the manifest; return its path.
+
+    Args:
+        frames: pictures, or folders of them.
+
+    Raises:
+        InputError: every frame that cannot be read, and why; nothing is written then.
+    """
+    manifest = out / "manifest.csv"
+    if manifest.exists():
+        raise InputError(f"{manifest}: exists already; choose another --out")
+    paths = list(_pictures(frames))
+    names = [safe_name(path.stem) for path in paths]
+    InputError.raise_for(
+        f"{path}: another picture has the same name; rename one"
+        for path, name in zip(paths, names, strict=True)
+        if names.count(name) > 1
+    )
+    read, faults = [], []
+    for path in with_progress(paths, len(paths), "reading elastograms"):
+        try:
+            read.append(_read(path, intake))
+        except InputError as error:
+            faults += str(error).splitlines()
+    InputError.raise_for(faults)
+    rows = [_write(out, path, name, found, intake) for path, name, found in zip(paths, names, read, strict=True)]
+    write_text_atomically(manifest, pd.DataFrame(rows).to_csv(index=False))
+    return manifest
+
+
+def _pictures(given: list[Path]) -> Iterator[Path]:
+    for path in given:
+        if path.is_dir():
+            found = sorted(file for file in path.iterdir() if file.is_file() and file.suffix.lower() in SUFFIXES)
+            if not found:
+                raise InputError(f"{path}: holds no pictures; name a folder of PNG, JPEG, TIFF or DICOM files")
+            yield from found
+        else:
+            yield path
+
+
+def _read(path: Path, intake: Intake) -> Elastogram:
+    """One picture, undone and on the grid."""
+    picture = read_image(path, crop=False)
+    frame = fit_channels(picture.pixels, 3).astype(np.float32)
+    named = None if intake.colour_map is None else ColourBar.named(intake.colour_map)
+    layout = find_layout(frame, str(path), intake.b_mode, intake.overlay, intake.bar, needs_bar=named is None)
+    colours = named or _shown_bar(frame, layout, intake)
+    found = read_elastogram(frame, layout, colours, str(path), intake.opacity)
+    spacing = (intake.frame_spacing,) * 2 if intake.frame_spacing else picture.spacing
+    if intake.spacing is not None and spacing is None:
+        raise InputError(f"{path}: does not say its pixel spacing; pass --frame-spacing in mm, or leave out --spacing")
+    return found.on_grid(Grid(intake.size, intake.spacing), spacing)
+
+
+def _shown_bar(frame: np.ndarray, layout: Layout, intake: Intake) -> ColourBar:
+    assert layout.bar is not None, "find_layout was told that it is needed"
+    return ColourBar.of_frame(frame, layout.bar, not intake.low_at_top)
+
+
+def _write(out: Path, path: Path, name: str, found: Elastogram, intake: Intake) -> dict[str, str | float]:
+    """The pair of one picture; its row of the manifest."""
+    values = in_unit(found.values, intake.low, intake.high, intake.unit, intake.to or intake.unit)
+    values = np.where(found.valid, values, 0).astype(np.float32)
+    write_image(out / "source" / f"{name}.png", 2 * found.b_mode[..., None] - 1, GREY)
+    write_image(out / "valid" / f"{name}.png", 2.0 * found.valid[..., None] - 1, MASK)
+    write_atomically(out / "target" / f"{name}.npy", lambda file: np.save(file, values))
+    patient = path.stem.partition(intake.patient_separator)[0] if intake.patient_separator else name
+    row = {"id": name, "patient": patient, "source": f"source/{name}.png", "target": f"target/{name}.npy",
+           "valid": f"valid/{name}.png", "device": intake.device, "opacity": round(found.opacity, 3)}  # fmt: skip
+    return row | ({"spacing": intake.spacing} if intake.spacing else {})
+
+
+def in_unit(values: np.ndarray, low: float, high: float, unit: str, to: str) -> np.ndarray:
+    """Parts of a colour bar from ``low`` to ``high`` in ``unit`` as modulus (kPa) or speed (m/s)."""
+    physical = torch.from_numpy(np.asarray(low + values * (high - low), np.float32))
+    if unit != to:
+        physical = shear_wave_speed(physical) if to == "m/s" else youngs_modulus(physical)
+    return physical.numpy()
