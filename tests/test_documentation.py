@@ -118,7 +118,7 @@ def test_the_other_commands_are_known():
     assert all(command.startswith(known) or command in remade for command in COMMANDS)
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "benchmarks/RESULTS.md"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "benchmarks/results/README.md"])
 def test_links_and_named_files_exist(document):
     text = (ROOT / document).read_text()
     for target in re.findall(r"\]\(([^)#]+)\)", text):
