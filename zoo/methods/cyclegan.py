@@ -35,7 +35,7 @@ class CycleGAN(CycleTranslator):
     translations, and so does the default. Eq. 7 prints the first square alone, by which everything is called real.
     With the printed weight of eq. 5 the sign of the contrast is left to chance: two generators that both invert it
     satisfy eq. 4, and eq. 1 and 5 are too light to turn them. ``configs/cyclegan_perceptual.yaml`` therefore takes half
-    of lambda_cycle, as CycleGAN has it; ``benchmarks/RESULTS.md`` has both.
+    of lambda_cycle, as CycleGAN has it; ``benchmarks/results/enhancement.md`` has both.
     No code was published. The defaults are the paper's; ``configs/se_cyclegan.yaml`` (Huang 2022) and
     ``configs/cyclegan.yaml`` (Zhu et al. 2017) are others.
 

@@ -63,7 +63,7 @@ class HSCT(AdversarialTranslator):
         pixel_loss: eq. 6 is taken as a mean squared error in 8-bit grey levels (``levels``), so that with the printed
             weights the pixel term leads. ``mse`` in [-1, 1], ``rmse`` and eq. 6 ``as_printed`` are outweighed by the
             patch term: its gradient on the translation is hundreds of times theirs, and the translation does not
-            learn (see benchmarks/RESULTS.md).
+            learn (see benchmarks/results/hsct.md).
         adv_mode: ``grl`` (gradient reversal, one optimizer, the generator's saturating loss) or ``alternating`` (two
             optimizers, the non-saturating one).
         grl_schedule: strength of the reversal: ``const`` 1 or ``dann``, 2 / (1 + exp(-10 p)) - 1 at progress p.
