@@ -202,10 +202,10 @@ class _Cells:
             config = self._resolve(row)
             configs[name] = config | {"data": self.reader.data_of(self.key, config["data"])}
         first = next(iter(configs.values()))
-        configs = {row: _trivial(class_path, first) for row, class_path in TRIVIAL.items()} | configs
+        configs = {name: _trivial(class_path, first) for name, class_path in TRIVIAL.items()} | configs
         for fold, seed in self.runs:
-            for row, config in configs.items():
-                yield Cell(self.key, row, fold, seed, _placed(config, fold, seed))
+            for name, config in configs.items():
+                yield Cell(self.key, name, fold, seed, _placed(config, fold, seed))
 
     def _of_sets(self) -> Iterator[Cell]:
         """A row is trained once a set, and tested on every set that a column asks for."""

@@ -17,7 +17,6 @@ import pytorch_lightning as pl
 import torch
 import yaml
 from filelock import FileLock, Timeout
-from zoo.output import Output
 
 from benchmarks.analyses.base import Measurement
 from benchmarks.analyses.registry import ANALYSES
@@ -30,6 +29,7 @@ from datamodules.writers import safe_name, write_image, write_text_atomically
 from zoo.cli import SonozooCLI
 from zoo.evaluation import Evaluation
 from zoo.method import Method
+from zoo.output import Output
 
 BUSY = 75  # exit status: another process is running this cell
 SAMPLES = 6
@@ -122,7 +122,7 @@ def _train(cli: SonozooCLI, folder: CellFolder, progress: Progress) -> dict[str,
         cli.model.learn(cli.datamodule)
         progress(1.0)
         return {"fit_s": time.perf_counter() - started}
-    cli.trainer.callbacks.insert(0, _Reporter(progress))
+    _callbacks(cli).insert(0, _Reporter(progress))
     last = folder.checkpoint if folder.checkpoint.is_file() else None
     cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last, weights_only=True)
     if cli.trainer.interrupted:
@@ -149,11 +149,12 @@ def _test(
 ) -> dict[str, str]:
     """Write the scores: of the test set, or of the test set of each column, one below the other; and what is measured
     beside them. Return the unit of each column's target."""
-    parts, units = [], {}
+    parts: list[pd.DataFrame] = []
+    units: dict[str, str] = {}
     metrics: dict[str, Metric] = {}
     for column in tests or [""]:
         own = SonozooCLI(args=tests[column], run=False) if column else cli
-        own.trainer.callbacks.append(_Kept(measurements, column))
+        _callbacks(own).append(_Kept(measurements, column))
         scores, known = _scores(own, cli.model, folder, column)
         for measurement in measurements:
             for name, of_images in measurement.finish(column, own.datamodule).items():
@@ -186,9 +187,14 @@ def _scores(cli: SonozooCLI, model: Method, folder: CellFolder, column: str = ""
 
 
 def _evaluation(cli: SonozooCLI, folder: CellFolder) -> Evaluation:
-    (evaluation,) = (callback for callback in cli.trainer.callbacks if isinstance(callback, Evaluation))
+    (evaluation,) = (callback for callback in _callbacks(cli) if isinstance(callback, Evaluation))
     evaluation.out_dir, evaluation.grid_images = folder.path, SAMPLES
     return evaluation
+
+
+def _callbacks(cli: SonozooCLI) -> list[pl.Callback]:
+    callbacks: list[pl.Callback] = vars(cli.trainer)["callbacks"]  # which Lightning does not declare
+    return callbacks
 
 
 class _Kept(pl.Callback):

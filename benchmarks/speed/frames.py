@@ -1,6 +1,5 @@
 """Frames a second of sSWE, one at a time, as a live scanner would ask: plain, compiled, exported to ONNX."""
 
-import io
 import time
 from collections.abc import Callable
 from statistics import median
@@ -51,9 +50,10 @@ def _onnx_run(model: SSWE, frame: torch.Tensor) -> Callable[[], np.ndarray] | No
         import onnxscript  # noqa: F401 (torch's exporter needs it)
     except ImportError:
         return None
-    file = io.BytesIO()
-    torch.onnx.export(model.cpu(), (frame.cpu(),), dynamo=True, external_data=False, verbose=False).save(file)
-    session = onnxruntime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
+    exported = torch.onnx.export(model.cpu(), (frame.cpu(),), dynamo=True, external_data=False, verbose=False)
+    assert exported is not None, "the dynamo exporter returns its program"
+    program = exported.model_proto.SerializeToString()
+    session = onnxruntime.InferenceSession(program, providers=["CPUExecutionProvider"])
     inputs = {session.get_inputs()[0].name: frame.cpu().numpy()}
     return lambda: session.run(None, inputs)[0]
 

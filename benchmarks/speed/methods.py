@@ -45,7 +45,10 @@ class Workload:
         return cls(method, arguments, task, tuple(data["size"]), data.get("batch_size", 1))
 
     def model(self, channels_last: bool = False) -> Translator:
-        channels = {"in_channels": self.task.source.channels, "out_channels": self.task.target.channels}
+        channels: dict[str, Any] = {
+            "in_channels": self.task.source.channels,
+            "out_channels": self.task.target.channels,
+        }
         model = METHODS[self.method](**self.arguments, **channels, channels_last=channels_last)
         assert isinstance(model, Translator)
         model.setup("fit")
@@ -68,7 +71,7 @@ def method_speed(device: str, methods: list[str] | None = None, configs: Path = 
     lines: list[dict[str, Any]] = []
     for name in methods or METHODS.trained_translators():
         work = Workload.of(name, configs)
-        own = []
+        own: list[dict[str, Any]] = []
         for variant, (dtype, channels_last) in VARIANTS.items():
             size = f"{work.size[0]} x {work.size[1]}"
             line = {"method": name, "size": size, "batch": work.batch_size, "variant": variant}

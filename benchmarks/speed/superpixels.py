@@ -30,11 +30,12 @@ def superpixel_speed(method_ms: float, batch_size: int, images: int = 24) -> pd.
             patients=images, augmentation=augmentation, fractions=(1.0, 0.0, 0.0), cache_dir=Path(folder), num_workers=0
         )
         data.prepare_data()
+        assert data.images is not None, "they are prepared"
         source = SuperpixelSource(data.images, settings)
         once_ms = median_ms(lambda: source.read(0))
         load_ms = {}
-        for name, sources in (("without", []), ("with", [source])):
-            data.derive(sources)
+        for name, wanted in (("without", False), ("with", True)):
+            data.derive([source] if wanted else [])
             load_ms[name] = median_ms(_epoch_of(data.dataset("train"))) / images
     labels = squares(256, 256).expand(batch_size, -1, -1)
     sort_ms = median_ms(lambda: Segments.of(labels, settings.most))

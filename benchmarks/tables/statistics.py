@@ -10,6 +10,7 @@ from benchmarks.results import Metric
 
 RUN = ["fold", "seed"]
 RESAMPLES = 2000
+Pairs = list[tuple[pd.DataFrame, pd.DataFrame]]
 OF_PROBABILITIES = ("accuracy", "F1", "AUC")  # how a classifier's scores pool: from the probabilities of a whole run
 
 
@@ -87,8 +88,8 @@ def compare(one: pd.DataFrame, other: pd.DataFrame, metric: Metric, seed: int = 
     runs = sorted(set(per_run(one, metric).index) & set(per_run(other, metric).index))
     if not runs:
         return None
-    pairs = [[_of_run(scores, run) for scores in (one, other)] for run in runs]
-    differences = np.array([_difference(metric, *pair, None)[0] for pair in pairs])
+    pairs = [(_of_run(one, run), _of_run(other, run)) for run in runs]
+    differences = np.array([_difference(metric, *pair)[0] for pair in pairs])
     if not np.isfinite(differences).all():
         return None
     # Runs of one fold test the same patients, so these are drawn alike for all its seeds.
@@ -96,17 +97,15 @@ def compare(one: pd.DataFrame, other: pd.DataFrame, metric: Metric, seed: int = 
     drawn = np.array([_difference(metric, *pair, rng) for pair, rng in zip(pairs, rngs, strict=True)])
     resampled = drawn[:, np.isfinite(drawn).all(0)].mean(0)  # without draws of a single class
     beyond = min(np.mean(resampled <= 0), np.mean(resampled >= 0))
+    low, high = np.percentile(resampled, (2.5, 97.5))
+    bootstrap = float(min(1.0, max(2 * beyond, 1 / RESAMPLES)))
+    of_runs, of_patients, wilcoxon = _t_test(differences), *_paired_tests(metric, pairs)
     return Comparison(
-        float(differences.mean()),
-        len(runs),
-        _t_test(differences),
-        *(float(edge) for edge in np.percentile(resampled, (2.5, 97.5))),
-        float(min(1.0, max(2 * beyond, 1 / RESAMPLES))),
-        *_paired_tests(metric, pairs),
+        float(differences.mean()), len(runs), of_runs, float(low), float(high), bootstrap, of_patients, wilcoxon
     )
 
 
-def _paired_tests(metric: Metric, pairs: list[list[pd.DataFrame]]) -> tuple[float, float]:
+def _paired_tests(metric: Metric, pairs: Pairs) -> tuple[float, float]:
     """t-test and Wilcoxon's signed-rank test on the differences of single images or patients."""
     from scipy.stats import wilcoxon
 
@@ -130,7 +129,9 @@ def _of_run(scores: pd.DataFrame, run: tuple[int, int]) -> pd.DataFrame:
     return scores[(scores["fold"] == run[0]) & (scores["seed"] == run[1])].set_index("id")
 
 
-def _difference(metric: Metric, one: pd.DataFrame, other: pd.DataFrame, rng: np.random.Generator | None) -> np.ndarray:
+def _difference(
+    metric: Metric, one: pd.DataFrame, other: pd.DataFrame, rng: np.random.Generator | None = None
+) -> np.ndarray:
     """Score of ``one`` minus that of ``other`` on the images of both: once, or for every resampling of patients."""
     shared = one.index.intersection(other.index)
     one, other = one.loc[shared], other.loc[shared]

@@ -52,7 +52,7 @@ def _entries(table: PlannedTable, row: str, found: Prediction) -> list[Entry]:
 
 def _ranked(entries: list[Entry]) -> list[Entry]:
     """The best of each score on the validation patients marked."""
-    marked = {}
+    marked: dict[tuple[str, str], Entry] = {}
     for metric in SCORES:
         column = [entry for entry in entries if (entry.metric, entry.group) == (metric, VALIDATION)]
         marked |= {(metric, entry.row): entry for entry in with_best(column, True)}
