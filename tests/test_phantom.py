@@ -29,8 +29,9 @@ from datamodules.phantom.scanner import (
     envelope,
 )
 from datamodules.phantom.scenarios import SCENARIOS, TASKS, TaskName
-from datamodules.phantom.simulate import PhantomSource, simulate_patients
+from datamodules.phantom.simulate import PhantomSource, phantom_rows, simulate_patients
 from datamodules.phantom.tissue import FULL_FIELD, Field, Tissue, draw_tissue
+from datamodules.splits import split_patients
 
 VIEW = Field(40.0, 40.0, 256, 256)
 PLAIN = Scanner("plain", 7.0, 0.6, 2.0, 20.0, noise=-200.0, gain_slope=0.0)
@@ -326,8 +327,9 @@ def test_the_cache_says_what_it_holds(tmp_path):
 
 @pytest.mark.parametrize(("organ", "fewest", "most"), [("prostate", 9, 15), ("thyroid", 2, 4)])
 def test_organs_have_several_planes_of_one_patient(organ, fewest, most):
-    data = PhantomDataModule(organ, patients=10, size=(32, 32), field_mm=(20, 20), fractions=(0.5, 0.2, 0.3))
-    splits = data.splits()
+    source = PhantomSource(organ, 10, (32, 32))
+    splits = phantom_rows(source, np.zeros((len(source), 1, 1, 2), bool))
+    splits["split"] = split_patients(splits)
     counts = splits.groupby("patient").size()
     assert len(counts) == 10
     assert fewest <= counts.min() < counts.max() <= most
