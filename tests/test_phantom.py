@@ -320,6 +320,17 @@ def test_batches_on_a_device_write_the_same_pictures_as_workers_do(tmp_path):
         assert np.abs(pictures[0] - pictures[1]).max() <= 1
 
 
+def test_the_command_writes_all_planes_of_a_patient(tmp_path):
+    assert (
+        write_phantoms(["--out", str(tmp_path / "set"), "--patients", "2", "--task", "thyroid", "--size", "32", "32"])
+        == 0
+    )
+    rows = pd.read_csv(tmp_path / "set" / "manifest.csv")
+    numbers = PhantomSource("thyroid", 2, (32, 32)).numbers
+    assert list(rows["id"]) == [f"thyroid-0-{number:05d}" for number in numbers]
+    assert rows["patient"].nunique() == 2 < len(rows) == len(list((tmp_path / "set" / "target").iterdir()))
+
+
 def test_the_cache_says_what_it_holds(tmp_path):
     cache = open_or_build(PhantomSource("swe", 2, (16, 16)), tmp_path)
     assert json.loads((cache.folders[0] / "key.json").read_text())["task"] == "swe"

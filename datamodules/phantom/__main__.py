@@ -68,7 +68,7 @@ def write_phantoms(options: argparse.Namespace) -> Path:
         "lesion": ".png",
     }
     signals = {"source": task.source, "target": task.target, "valid": MASK, "lesion": MASK}
-    names = phantom_rows(source, np.zeros((options.patients, 1, 1, 2), bool))["id"]
+    names = phantom_rows(source, np.zeros((len(source), 1, 1, 2), bool))["id"]
     for name, images in zip(names, _simulated(source, options.device), strict=True):
         facts.append(images.pop("facts"))
         for side, image in images.items():
