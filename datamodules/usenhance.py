@@ -6,12 +6,12 @@
 import argparse
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from datamodules.counts import ALL, ORGANS, count_images
 from datamodules.errors import InputError
 from datamodules.folder import FileDataModule, files_by_name
 from datamodules.manifest import Manifest, make_manifest
@@ -21,24 +21,8 @@ LOW, HIGH = "low_quality", "high_quality"
 TRAIN, TEST = "train_datasets", "test_datasets"
 FRACTIONS = (0.9, 0.1, 0.0)  # the paper's 10 % for validation; the challenge keeps its test targets
 NAMED = 10  # of the pictures without a partner in one message
-
-
-@dataclass(frozen=True)
-class Organ:
-    """How the paper's Table 1 calls an organ, and the scanners of its low- and high-quality images."""
-
-    group: str
-    low: str
-    high: str
-
-
-ORGANS = {
-    "thyroid": Organ("Thyroid", "mSonics MU1", "Toshiba Aplio 500"),
-    "carotid": Organ("Carotid", "SSUN", "Toshiba Aplio 500"),
-    "kidney": Organ("Abdomen", "SSUN", "GE LOGIQ E9"),
-    "liver": Organ("Abdomen", "SSUN", "GE LOGIQ E9"),
-    "breast": Organ("Breast", "mSonics MU1", "SuperSonic Aixplorer"),
-}
+HEADS = {"train": "train", "val": "validation", "test": "test", "total": "total"}  # of Table 1
+ABOUT = "Table 1 of the paper for what is on disk: patients and pairs of each organ by part."
 
 
 class USenhance(FileDataModule):
@@ -129,30 +113,45 @@ def summary(root: Path, patients: Path | None = None) -> pd.DataFrame:
     Of ``train``, ``validation`` is the part that the default split sets aside. Patients are counted where a patient
     table is given, and left empty elsewhere.
     """
+    images = _of_both_parts(root, patients)
+    by_part = count_images(images)
+    by_split = count_images(_split_by_default(images))
+    counts = pd.concat([by_part[by_part["split"] != "val"], by_split[by_split["split"] == "val"]])
+    scanners = {organ.group: organ for organ in ORGANS.values()}
+    groups = [*scanners, ALL]
+    table = pd.DataFrame({"organ": groups})
+    table["low quality"] = [scanners[group].low if group in scanners else "" for group in groups]
+    table["high quality"] = [scanners[group].high if group in scanners else "" for group in groups]
+    for kind in ("patients", "pairs"):
+        counted = counts.pivot(index="group", columns="split", values=kind).reindex(groups, fill_value=0)
+        for split, head in HEADS.items():
+            known = kind == "pairs" or patients is not None
+            table[f"{kind}, {head}"] = counted[split].to_numpy() if known else ""
+    return table
+
+
+def _of_both_parts(root: Path, patients: Path | None) -> pd.DataFrame:
+    """The rows of all images, ``split`` their part; ids are made unique, since both parts number their images alike."""
     parts = {name: part for name, part in (("train", TRAIN), ("test", TEST)) if (root / part).is_dir()}
-    rows = {name: read_rows(root, part, tuple(ORGANS), patients) for name, part in (parts or {"train": TRAIN}).items()}
-    if "train" in rows:
-        rows["validation"] = rows["train"][split_patients(rows["train"].assign(label=""), FRACTIONS) == "val"]
-    rows["total"] = pd.concat([rows[name] for name in ("train", "test") if name in rows])
-    groups = {organ.group: organ for organ in ORGANS.values()}
-    lines = []
-    for group in (*groups, "Overall"):
-        line = {"organ": group, "low quality": "", "high quality": ""}
-        if group in groups:
-            line |= {"low quality": groups[group].low, "high quality": groups[group].high}
-        for part in ("train", "validation", "test", "total"):
-            own = rows.get(part, rows["total"].iloc[:0])
-            own = own if group == "Overall" else own[[ORGANS[organ].group == group for organ in own["organ"]]]
-            line[f"patients, {part}"] = own["patient"].nunique() if patients is not None else ""
-            line[f"pairs, {part}"] = len(own)
-        lines.append(line)
-    table = pd.DataFrame(lines)
-    heads = [head for kind in ("patients", "pairs") for head in table.columns if head.startswith(kind)]
-    return table[["organ", "low quality", "high quality", *heads]]
+    rows = [
+        read_rows(root, part, tuple(ORGANS), patients).assign(split=name)
+        for name, part in (parts or {"train": TRAIN}).items()
+    ]
+    images = pd.concat(rows, ignore_index=True)
+    return images.assign(id=images["split"] + "/" + images["id"])
+
+
+def _split_by_default(images: pd.DataFrame) -> pd.DataFrame:
+    """The images of the training part as the data module splits them."""
+    train = images[images["split"] == "train"]
+    if train.empty:
+        return images
+    split = split_patients(train.assign(label=""), FRACTIONS)
+    return images.assign(split=split.reindex(images.index, fill_value="test"))
 
 
 def main(args: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m datamodules.usenhance", description=summary.__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m datamodules.usenhance", description=ABOUT)
     parser.add_argument("root", type=Path, help="the folder that holds train_datasets")
     parser.add_argument("--patients", type=Path, metavar="CSV", help="with the columns id, patient")
     options = parser.parse_args(args)

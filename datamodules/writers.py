@@ -32,6 +32,12 @@ def write_image(path: Path, image: np.ndarray, signal: "Signal") -> None:
     write_atomically(path, lambda file: Image.fromarray(levels).save(file, format=kind))
 
 
+def write_mask(path: Path, mask: np.ndarray) -> None:
+    """Write bool ``(H, W, 1)`` as PNG: 255 where it is true."""
+    levels = mask[..., 0].astype(np.uint8) * np.uint8(255)
+    write_atomically(path, lambda file: Image.fromarray(levels).save(file, format="PNG"))
+
+
 def write_atomically(path: Path, write: Callable) -> None:
     """Call ``write(file)`` on a temporary binary file beside ``path``, then put it in place in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -29,8 +29,9 @@ from datamodules.phantom.scanner import (
     envelope,
 )
 from datamodules.phantom.scenarios import SCENARIOS, TASKS, TaskName
-from datamodules.phantom.simulate import PhantomSource, simulate_patients
+from datamodules.phantom.simulate import PhantomSource, phantom_rows, simulate_patients
 from datamodules.phantom.tissue import FULL_FIELD, Field, Tissue, draw_tissue
+from datamodules.splits import split_patients
 
 VIEW = Field(40.0, 40.0, 256, 256)
 PLAIN = Scanner("plain", 7.0, 0.6, 2.0, 20.0, noise=-200.0, gain_slope=0.0)
@@ -319,6 +320,17 @@ def test_batches_on_a_device_write_the_same_pictures_as_workers_do(tmp_path):
         assert np.abs(pictures[0] - pictures[1]).max() <= 1
 
 
+def test_the_command_writes_all_planes_of_a_patient(tmp_path):
+    assert (
+        write_phantoms(["--out", str(tmp_path / "set"), "--patients", "2", "--task", "thyroid", "--size", "32", "32"])
+        == 0
+    )
+    rows = pd.read_csv(tmp_path / "set" / "manifest.csv")
+    numbers = PhantomSource("thyroid", 2, (32, 32)).numbers
+    assert list(rows["id"]) == [f"thyroid-0-{number:05d}" for number in numbers]
+    assert rows["patient"].nunique() == 2 < len(rows) == len(list((tmp_path / "set" / "target").iterdir()))
+
+
 def test_the_cache_says_what_it_holds(tmp_path):
     cache = open_or_build(PhantomSource("swe", 2, (16, 16)), tmp_path)
     assert json.loads((cache.folders[0] / "key.json").read_text())["task"] == "swe"
@@ -326,8 +338,9 @@ def test_the_cache_says_what_it_holds(tmp_path):
 
 @pytest.mark.parametrize(("organ", "fewest", "most"), [("prostate", 9, 15), ("thyroid", 2, 4)])
 def test_organs_have_several_planes_of_one_patient(organ, fewest, most):
-    data = PhantomDataModule(organ, patients=10, size=(32, 32), field_mm=(20, 20), fractions=(0.5, 0.2, 0.3))
-    splits = data.splits()
+    source = PhantomSource(organ, 10, (32, 32))
+    splits = phantom_rows(source, np.zeros((len(source), 1, 1, 2), bool))
+    splits["split"] = split_patients(splits)
     counts = splits.groupby("patient").size()
     assert len(counts) == 10
     assert fewest <= counts.min() < counts.max() <= most

@@ -1,5 +1,7 @@
 """USenhance 2023 in its released layout: pairs, organs, patients, Table 1, and a submission."""
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from PIL import Image
 
 from datamodules import InputError, PairedFolderDataModule
+from datamodules.counts import count_images
 from datamodules.usenhance import USenhance, main, summary
 from tests import tiny
 from tests.conftest import ROOT
@@ -147,6 +150,46 @@ def test_table_1_counts_what_is_on_disk(tmp_path, capsys):
     assert "GE LOGIQ E9" in capsys.readouterr().out
     assert main([str(tmp_path / "nowhere")]) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_patients_are_counted_though_there_is_no_test_part(tmp_path):
+    write(tmp_path)
+    ids = [f"{organ}_{n:04d}" for organ, count in COUNTS.items() for n in range(count)]
+    table = pd.DataFrame({"id": ids, "patient": [f"{i.split('_')[0]} {int(i[-4:]) // 5}" for i in ids]})
+    table.to_csv(tmp_path / "patients.csv", index=False)
+    counts = summary(tmp_path, tmp_path / "patients.csv").set_index("organ")
+    assert counts["patients, train"].to_list() == [3, 3, 2 + 4, 2, 14]
+    assert counts["patients, validation"].to_list() == [1, 1, 2, 1, 5]
+    assert counts["patients, test"].to_list() == [0] * 5
+    assert counts["patients, total"].to_list() == counts["patients, train"].to_list()
+
+
+def test_images_are_counted_by_group_and_split():
+    rows = pd.DataFrame(
+        [
+            ("a", "1", "kidney", "train"),
+            ("b", "1", "kidney", "train"),
+            ("c", "1", "liver", "train"),
+            ("d", "2", "prostate", "val"),
+            ("e", "3", "prostate", "held out"),
+            ("f", "4", "prostate", "test"),
+        ],
+        columns=["id", "patient", "organ", "split"],
+    )
+    counts = count_images(rows)
+    assert list(counts.columns) == ["group", "split", "patients", "pairs"]
+    assert list(counts.itertuples(index=False, name=None)) == [
+        ("Abdomen", "train", 1, 3), ("Prostate", "train", 0, 0), ("Overall", "train", 1, 3),
+        ("Abdomen", "val", 0, 0), ("Prostate", "val", 1, 1), ("Overall", "val", 1, 1),
+        ("Abdomen", "test", 0, 0), ("Prostate", "test", 1, 1), ("Overall", "test", 1, 1),
+        ("Abdomen", "total", 1, 3), ("Prostate", "total", 3, 3), ("Overall", "total", 4, 6),
+    ]  # fmt: skip
+    assert set(count_images(rows.assign(organ=""))["group"]) == {"Overall"}
+
+
+def test_counting_needs_no_torch():
+    code = "import sys, datamodules.counts; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 def test_predict_writes_a_submission_and_never_over_another(tmp_path, capsys):

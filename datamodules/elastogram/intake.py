@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from datamodules.batch import GREY, Signal
+from datamodules.batch import GREY
 from datamodules.cache import with_progress
 from datamodules.elasticity import shear_wave_speed, youngs_modulus
 from datamodules.elastogram.box import Box
@@ -19,10 +19,9 @@ from datamodules.errors import InputError
 from datamodules.folder import SUFFIXES
 from datamodules.grid import Grid
 from datamodules.readers import fit_channels, read_image
-from datamodules.writers import safe_name, write_atomically, write_image, write_text_atomically
+from datamodules.writers import safe_name, write_atomically, write_image, write_mask, write_text_atomically
 
 UNITS = ("kPa", "m/s")
-MASK = Signal(1, 0.0, 1.0, "mask")
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def _write(out: Path, path: Path, name: str, found: Elastogram, intake: Intake) 
     values = in_unit(found.values, intake.low, intake.high, intake.unit, intake.to or intake.unit)
     values = np.where(found.valid, values, 0).astype(np.float32)
     write_image(out / "source" / f"{name}.png", 2 * found.b_mode[..., None] - 1, GREY)
-    write_image(out / "valid" / f"{name}.png", 2.0 * found.valid[..., None] - 1, MASK)
+    write_mask(out / "valid" / f"{name}.png", found.valid[..., None])
     write_atomically(out / "target" / f"{name}.npy", lambda file: np.save(file, values))
     patient = path.stem.partition(intake.patient_separator)[0] if intake.patient_separator else name
     row = {"id": name, "patient": patient, "source": f"source/{name}.png", "target": f"target/{name}.npy",

@@ -2,13 +2,15 @@
 
 import argparse
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from datamodules.batch import RGB, Signal
+from datamodules.batch import RGB, Task
 from datamodules.cache import open_or_build, with_progress
 from datamodules.elastogram import ColourBar
 from datamodules.errors import InputError
@@ -16,9 +18,7 @@ from datamodules.phantom.scenarios import SCENARIOS, TASKS, phantom_task
 from datamodules.phantom.screenshot import screenshot
 from datamodules.phantom.simulate import PhantomSource, phantom_rows
 from datamodules.splits import split_patients
-from datamodules.writers import write_image, write_text_atomically
-
-MASK = Signal(1, 0.0, 1.0, "mask")
+from datamodules.writers import write_image, write_mask, write_text_atomically
 
 
 def main(args: list[str] | None = None) -> int:
@@ -47,43 +47,58 @@ def main(args: list[str] | None = None) -> int:
 
 
 def write_phantoms(options: argparse.Namespace) -> Path:
-    """Write ``source/``, ``target/``, ``valid/``, ``lesion/`` and, last, ``manifest.csv``; return its path."""
+    """Write ``source/``, ``target/``, ``valid/``, ``lesion/`` and, last, ``manifest.csv``; return its path.
+
+    Raises:
+        InputError: options that cannot be, or a manifest that is there already.
+    """
     manifest = options.out / "manifest.csv"
     if manifest.exists():
         raise InputError(f"{manifest}: exists already; choose another --out")
+    _check(options)
+    colours = ColourBar.named(options.screens) if options.screens else None
+    task = phantom_task(options.task)
+    source = PhantomSource(options.task, options.patients, tuple(options.size), options.seed)
+    files = [_files(name, task) for name in phantom_rows(source, np.zeros((len(source), 1, 1, 2), bool))["id"]]
+    facts = []
+    for own, images in zip(files, _simulated(source, options.device), strict=True):
+        facts.append(images["facts"])
+        _write_pair(options.out, own, images, task)
+        if colours is not None:
+            _write_screen(options.out / "screens" / Path(own["source"]).name, images, colours)
+    rows = phantom_rows(source, np.stack(facts)).join(pd.DataFrame(files))
+    rows["split"] = _split(rows)
+    write_text_atomically(manifest, rows.to_csv(index=False))
+    return manifest
+
+
+def _check(options: argparse.Namespace) -> None:
     if options.patients < 1:
         raise InputError(f"--patients {options.patients}: simulate at least one")
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"--device {options.device}: torch sees no GPU here; leave it out to use the CPU")
     if options.screens and options.task != "swe":
         raise InputError(f"--screens {options.screens}: the task '{options.task}' has no values; use --task swe")
-    colours = ColourBar.named(options.screens) if options.screens else None
-    task = phantom_task(options.task)
-    source = PhantomSource(options.task, options.patients, tuple(options.size), options.seed)
-    facts = []
-    endings = {
-        "source": ".png",
-        "target": ".tif" if task.target.physical else ".png",
-        "valid": ".png",
-        "lesion": ".png",
-    }
-    signals = {"source": task.source, "target": task.target, "valid": MASK, "lesion": MASK}
-    names = phantom_rows(source, np.zeros((options.patients, 1, 1, 2), bool))["id"]
-    for name, images in zip(names, _simulated(source, options.device), strict=True):
-        facts.append(images.pop("facts"))
-        for side, image in images.items():
-            signed = 2.0 * image - 1 if image.dtype == bool else image
-            write_image(options.out / side / f"{name}{endings[side]}", signed, signals[side])
-        if colours is not None:
-            b_mode, values = ((images[side][..., 0] + 1) / 2 for side in ("source", "target"))
-            screen = screenshot(b_mode, values, images["valid"][..., 0], colours)
-            write_image(options.out / "screens" / f"{name}.png", screen / np.float32(127.5) - 1, RGB)
-    rows = phantom_rows(source, np.stack(facts))
-    for side, ending in endings.items():
-        rows[side] = [f"{side}/{name}{ending}" for name in names]
-    rows["split"] = _split(rows)
-    write_text_atomically(manifest, rows.to_csv(index=False))
-    return manifest
+
+
+def _files(name: str, task: Task) -> dict[str, str]:
+    """Where the images of that name lie; 16 bits hold a measured quantity."""
+    target = "tif" if task.target.physical else "png"
+    return {"source": f"source/{name}.png", "target": f"target/{name}.{target}",
+            "valid": f"valid/{name}.png", "lesion": f"lesion/{name}.png"}  # fmt: skip
+
+
+def _write_pair(out: Path, files: dict[str, str], images: dict[str, np.ndarray], task: Task) -> None:
+    for side, signal in (("source", task.source), ("target", task.target)):
+        write_image(out / files[side], images[side], signal)
+    for side in ("valid", "lesion"):
+        write_mask(out / files[side], images[side])
+
+
+def _write_screen(path: Path, images: dict[str, np.ndarray], colours: ColourBar) -> None:
+    b_mode, values = ((images[side][..., 0] + 1) / 2 for side in ("source", "target"))
+    screen = screenshot(b_mode, values, images["valid"][..., 0], colours)
+    write_image(path, screen / np.float32(127.5) - 1, RGB)
 
 
 def _split(rows: pd.DataFrame) -> pd.Series | str:
@@ -94,11 +109,9 @@ def _split(rows: pd.DataFrame) -> pd.Series | str:
     return split if (pd.crosstab(rows["label"], split) > 0).all(axis=None) else ""
 
 
-def _simulated(source: PhantomSource, device: str):
-    """The images of all patients in order: from parallel workers on the CPU, in batches on a GPU."""
+def _simulated(source: PhantomSource, device: str) -> Iterator[dict[str, np.ndarray]]:
+    """All images in order: from parallel workers on the CPU, in batches on a GPU."""
     if device == "cpu":
-        import tempfile
-
         with tempfile.TemporaryDirectory() as folder:
             cache = open_or_build(source, folder)
             pictures = [name for name in cache.arrays if name in ("source", "target")]
