@@ -1,9 +1,13 @@
-"""What a batch holds and what a translation is: the contract between data, methods and evaluation."""
+"""What a batch holds, what a translation is, and what data and methods may ask of each other: their contract."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, Protocol, TypedDict, runtime_checkable
 
+import pandas as pd
 from torch import Tensor
+
+from datamodules.cache import ImageCache, ImageSource
 
 
 class Batch(TypedDict):
@@ -71,3 +75,39 @@ class Task:
     data: str = ""
     references: tuple[Reference, ...] = ("target",)
     test_references: tuple[Reference, ...] | None = None
+
+
+@runtime_checkable
+class TranslationData(Protocol):
+    """What methods and the evaluation may ask of a data module."""
+
+    task: Task
+    fold: int
+    seed: int
+    unpaired: bool  # whether targets are drawn independently of sources, though the data has pairs
+
+    @property
+    def pairs(self) -> bool:
+        """Whether a training sample's target belongs to its source."""
+
+    def splits(self) -> pd.DataFrame:
+        """``id, patient, label, organ, device, split`` of every image."""
+
+    def sources(self, split: str, most: int) -> Iterator[Tensor]:
+        """At most ``most`` source images ``(C, H, W)`` of ``split``: "train", "val", "test" or "all"."""
+
+    def targets(self, split: str, most: int) -> Iterator[Tensor]:
+        """Target images likewise."""
+
+    def input_shapes(self) -> dict[str, tuple[int, int]]:
+        """Rows and columns of every source's file, by id."""
+
+
+@runtime_checkable
+class ImageConsumer(Protocol):
+    """What a data module may ask of the method that its trainer runs."""
+
+    needs_target: bool  # whether it can be trained and tested on data without targets
+
+    def derived(self, images: ImageCache) -> list[ImageSource]:
+        """What the data has to deliver beside the images."""

@@ -31,7 +31,9 @@ class ImageSource(Protocol):
     do it.
     """
 
-    key: Mapping
+    @property
+    def key(self) -> Mapping: ...
+
     verb: str
     parallel: bool
 

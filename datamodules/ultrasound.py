@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import torch
 from pytorch_lightning.trainer.states import TrainerFn
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, default_collate
 
-from datamodules.batch import Batch, Task
+from datamodules.batch import Batch, ImageConsumer, Task
 from datamodules.cache import ImageCache, ImageSource, available_cpus, open_or_build
 from datamodules.errors import InputError
 from datamodules.manifest import SPLITS
@@ -55,7 +56,7 @@ class UltrasoundDataset(Dataset):
         sample = self._arrays(index, seed)
         if self.augment is not None:
             sample = self.augment(sample, seed)
-        item = {name: _to_tensor(name, array) for name, array in sample.items()}
+        item: dict[str, Any] = {name: _to_tensor(name, array) for name, array in sample.items()}
         if self.labels is not None:
             item["label"] = int(self.labels[index])
         return item | {name: values[index] for name, values in self.texts.items()}
@@ -95,7 +96,7 @@ class SeededSampler(DistributedSampler):
     """
 
     def __init__(self, length: int, seed: int, replicas: int = 1, rank: int = 0) -> None:
-        super().__init__(range(length), replicas, rank, seed=seed)
+        super().__init__(range(length), replicas, rank, seed=seed)  # type: ignore[arg-type]  # its length is used alone
         self.length = length
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
@@ -142,13 +143,13 @@ class UltrasoundDataModule(pl.LightningDataModule):
         super().__init__()
         if min(size) < 1 or batch_size < 1:
             raise InputError(f"size {tuple(size)}, batch_size {batch_size}: all must be at least 1")
-        self.size, self.batch_size, self.fold, self.fractions = tuple(size), batch_size, fold, tuple(fractions)
+        (rows, columns), (train, val, test) = size, fractions
+        self.size, self.batch_size, self.fold, self.fractions = (rows, columns), batch_size, fold, (train, val, test)
         self.split_seed, self.seed, self.augmentation = split_seed, seed, augmentation
         self.num_workers, self.drop_last, self.unpaired = num_workers, drop_last, unpaired
         self.cache_dir = cache_dir
-        self.rows: pd.DataFrame | None = None
-        self.images: ImageCache | None = None  # as loaded
-        self.cache: ImageCache | None = None  # with what the method asks for beside them
+        self._loaded: tuple[pd.DataFrame, ImageCache] | None = None
+        self._with_derived: ImageCache | None = None
         self._is_split = False
 
     @abstractmethod
@@ -165,12 +166,11 @@ class UltrasoundDataModule(pl.LightningDataModule):
         self.setup("predict" if predicting else "")
 
     def setup(self, stage: str) -> None:
-        self._load()
-        derived = getattr(self._method(), "derived", None)
-        self.derive(derived(self.images) if derived is not None else [])
+        method = self._method()
+        self.derive(method.derived(self.images) if method is not None else [])
         if stage == "predict":  # takes every image: no split, no targets
             return
-        needs_target = getattr(self._method(), "needs_target", True)
+        needs_target = method is None or method.needs_target
         if stage and needs_target and not self.has_targets:
             raise InputError(f"{self.task.name}: this data has no targets; use it with 'predict', or add them")
         self._split()
@@ -178,22 +178,38 @@ class UltrasoundDataModule(pl.LightningDataModule):
             if stage == needed_by and not len(self.dataset(split)):
                 raise InputError(f"split '{split}' is empty; give it a fraction or mark rows of the manifest with it")
 
-    def _load(self) -> None:
-        if self.rows is None:
-            rows, self.images = self.load()
-            self.cache = self.images
+    def _load(self) -> tuple[pd.DataFrame, ImageCache]:
+        """What :meth:`load` gives, once."""
+        if self._loaded is None:
+            rows, images = self.load()
             self._check_labels(rows)
-            self.rows = rows.rename_axis("index").reset_index()
+            self._loaded = rows.rename_axis("index").reset_index(), images
+        return self._loaded
 
-    def _method(self) -> pl.LightningModule | None:
-        return self.trainer.lightning_module if self.trainer is not None else None
+    @property
+    def rows(self) -> pd.DataFrame:
+        """The manifest's rows; ``index`` is an image's place among :attr:`images`."""
+        return self._load()[0]
+
+    @property
+    def images(self) -> ImageCache:
+        """As loaded."""
+        return self._load()[1]
+
+    @property
+    def cache(self) -> ImageCache:
+        """The images with what the method asks for beside them."""
+        return self._with_derived if self._with_derived is not None else self.images
+
+    def _method(self) -> ImageConsumer | None:
+        method = self.trainer.lightning_module if self.trainer is not None else None
+        return method if isinstance(method, ImageConsumer) else None
 
     def derive(self, sources: list[ImageSource]) -> None:
         """Compute, once, what a method asks for beside the images (superpixels, translations), and deliver it."""
-        self._load()
-        self.cache = self.images
+        self._with_derived = self.images
         for source in sources:
-            self.cache = self.cache.beside(open_or_build(source, self.cache_dir))
+            self._with_derived = self._with_derived.beside(open_or_build(source, self.cache_dir))
 
     def _split(self) -> None:
         if self._is_split:
@@ -212,7 +228,6 @@ class UltrasoundDataModule(pl.LightningDataModule):
 
     def dataset(self, split: str) -> UltrasoundDataset:
         """The samples of ``split``: "train", "val" or "test", or "all" of them."""
-        self._load()
         if split != "all":
             self._split()
         rows = self.rows if split == "all" else self.rows[self.rows["split"] == split]
@@ -264,13 +279,11 @@ class UltrasoundDataModule(pl.LightningDataModule):
 
     def splits(self) -> pd.DataFrame:
         """``id, patient, label, organ, device, split`` of every image: what a paper should publish."""
-        self._load()
         self._split()
         return self.rows[["id", "patient", "label", "organ", "device", "split"]]
 
     def input_shapes(self) -> dict[str, tuple[int, int]]:
         """Rows and columns that every source had before it was put on this module's grid, by id."""
-        self._load()
         return dict.fromkeys(self.rows["id"], self.size)
 
     def _loader(self, dataset: UltrasoundDataset, sampler: Sampler | None = None, drop_last: bool = False):

@@ -1,6 +1,7 @@
 """timm networks by name, untrained or with weights that timm fetches or a local file holds."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,9 @@ from datamodules.errors import InputError
 class ImageNetInput(nn.Module):
     """Images in [-1, 1], grey ones repeated to colour, to the mean and spread that ImageNet networks expect."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         for name, values in (("mean", (0.485, 0.456, 0.406)), ("std", (0.229, 0.224, 0.225))):
@@ -20,8 +24,8 @@ class ImageNetInput(nn.Module):
         return ((image + 1) / 2 - self.mean) / self.std
 
 
-def make_backbone(name: str, weights: str | None = None, **kwargs) -> nn.Module:
-    """``timm.create_model`` for colour images.
+def make_backbone(name: str, weights: str | None = None, **kwargs: Any) -> Any:
+    """``timm.create_model`` for colour images: a module with what timm adds to it, which has no types.
 
     Args:
         name: of timm, such as ``resnet34`` or ``vit_small_patch16_224``.
@@ -54,7 +58,7 @@ def make_backbone(name: str, weights: str | None = None, **kwargs) -> nn.Module:
 class TimmEncoder(nn.Module):
     """The last feature map of a timm network, in the place of HSC-T's own encoder."""
 
-    skip_channels = ()
+    skip_channels: tuple[int, ...] = ()
 
     def __init__(self, name: str, weights: str | None = None) -> None:
         super().__init__()

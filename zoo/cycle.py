@@ -116,10 +116,9 @@ class CycleTranslator(AdversarialTranslator):
             + self.adversarial.generator(self._score(self.discriminator_source, source)),
             "cycle": self.cycle_distance(made.target_again, y) + self.cycle_distance(made.source_again, x),
         }
-        if self.weights["identity"]:
-            terms["identity"] = self.identity_distance(made.target_same, y) + self.identity_distance(
-                made.source_same, x
-            )
+        if made.target_same is not None and made.source_same is not None:
+            same = self.identity_distance(made.target_same, y), self.identity_distance(made.source_same, x)
+            terms["identity"] = same[0] + same[1]
         return terms
 
     def cycle_distance(self, made: Tensor, wanted: Tensor) -> Tensor:
@@ -134,7 +133,7 @@ class CycleTranslator(AdversarialTranslator):
 
     def generator_losses(self, batch: Batch, made: Cycle) -> dict[str, Tensor]:
         terms = self.terms(batch, made)
-        return terms | {"total": sum(self.weights[name] * value for name, value in terms.items())}
+        return terms | {"total": torch.as_tensor(sum(self.weights[name] * value for name, value in terms.items()))}
 
     def discriminator_losses(self, batch: Batch, made: Cycle) -> dict[str, Tensor]:
         target, source = self.judged(made)

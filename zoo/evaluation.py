@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,13 +13,14 @@ from torch import Tensor
 
 from datamodules.batch import RGB, Batch, Task
 from datamodules.writers import write_image, write_text_atomically
+from zoo.method import data_of
 from zoo.metrics import CLASSIFICATION, FID, METRICS, make_metrics
 from zoo.metrics.confidence import ConfidenceAUC
 from zoo.metrics.perceptual import LPIPS, make_fid
 from zoo.output import Output, malignancy
 from zoo.pictures import panel
 
-FACTS = ("id", "patient", "organ", "device")
+FACTS: tuple[Literal["id", "patient", "organ", "device"], ...] = ("id", "patient", "organ", "device")
 
 
 class Evaluation(Callback):
@@ -66,9 +67,9 @@ class Evaluation(Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write ``splits.csv``: which image is in which split, for the paper's supplement."""
-        folder = self._folder(trainer)
-        if trainer.is_global_zero and hasattr(trainer.datamodule, "splits"):
-            write_text_atomically(folder / "splits.csv", trainer.datamodule.splits().to_csv(index=False))
+        folder, data = self._folder(trainer), data_of(trainer)
+        if trainer.is_global_zero and data is not None:
+            write_text_atomically(folder / "splits.csv", data.splits().to_csv(index=False))
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._start()
@@ -123,12 +124,15 @@ class Evaluation(Callback):
             facts = _facts(batch, index) | {"pixels": int(batch["valid"][index].sum())}
             self.rows.append(facts | {name: values[index] for name, values in scores.items()})
             if len(self.panels) < self.grid_images:
-                images = (image[index].float() for image in (batch["source"], batch["target"], translation))
-                self.panels.append(panel(self.task, *images, valid=batch["valid"][index]))
+                self.panels.append(self._panel(batch, translation, index))
         if self.fid is not None and stage == "test":  # too dear for every epoch
             self.fid.to(made.device)
             self.fid.update(target.expand(-1, 3, -1, -1), real=True)
             self.fid.update(made.expand(-1, 3, -1, -1), real=False)
+
+    def _panel(self, batch: Batch, translation: Tensor, index: int) -> np.ndarray:
+        source, target, made = (image[index].float() for image in (batch["source"], batch["target"], translation))
+        return panel(self.task, source, target, made, batch["valid"][index])
 
     def _finish(self, stage: str, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         rows = _gathered(self.rows)
@@ -187,8 +191,8 @@ def _gathered(rows: list[dict]) -> list[dict]:
 
 
 def _run_facts(trainer: pl.Trainer) -> dict[str, Any]:
-    data = trainer.datamodule
-    return {"fold": getattr(data, "fold", ""), "seed": getattr(data, "seed", "")}
+    data = data_of(trainer)
+    return {"fold": data.fold, "seed": data.seed} if data is not None else {"fold": "", "seed": ""}
 
 
 def _write_scores(path: Path, rows: list[dict], facts: dict[str, Any]) -> None:
@@ -202,11 +206,12 @@ def _log_picture(trainer: pl.Trainer, folder: Path, name: str, picture: np.ndarr
     """To every logger that takes pictures; as PNG files where none does."""
     taken = False
     for logger in trainer.loggers:
+        experiment: Any = getattr(logger, "experiment", None)
         if hasattr(logger, "log_image"):  # Weights & Biases
             logger.log_image(name, [picture], step=trainer.global_step)
             taken = True
-        elif hasattr(logger.experiment, "add_image"):  # TensorBoard
-            logger.experiment.add_image(name, picture, trainer.global_step, dataformats="HWC")
+        elif hasattr(experiment, "add_image"):  # TensorBoard
+            experiment.add_image(name, picture, trainer.global_step, dataformats="HWC")
             taken = True
     if not taken:
         path = folder / "images" / f"{name.replace('/', '_')}_{trainer.current_epoch:04d}.png"

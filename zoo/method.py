@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from datamodules.batch import Batch
+from datamodules.batch import Batch, TranslationData
 from datamodules.cache import ImageCache, ImageSource
 from datamodules.errors import InputError
 from zoo.output import Output
@@ -42,7 +42,7 @@ class Method(pl.LightningModule):
         self._pending: tuple[Tensor, int, list[str]] | None = None
         self._random_state: dict[str, Any] | None = None
 
-    needs_target = True  # whether it can be trained or tested on data without targets
+    needs_target: bool = True  # whether it can be trained or tested on data without targets
     trainable = True  # a method that is not takes what it needs of the data in learn()
     remark = ""  # what every table has to say beside its name
 
@@ -54,8 +54,31 @@ class Method(pl.LightningModule):
         """What the data has to deliver beside the images; computed once, before training, and cached."""
         return []
 
-    def learn(self, data: Any) -> None:
+    def learn(self, data: TranslationData) -> None:
         """What a method without training takes of a data module's training split."""
+
+    def latent(self, source: Tensor) -> Tensor:
+        """The map in the middle of the network, ``(B, C, h, w)`` of ``(B, C, H, W)`` in [-1, 1].
+
+        Raises:
+            InputError: there is none.
+        """
+        raise InputError(f"{type(self).__name__} has no latent space to look at; leave out 'latent'")
+
+    @property
+    def data(self) -> TranslationData | None:
+        """The trainer's data module; None without a trainer, or where its loaders were given by hand."""
+        return data_of(self._trainer)
+
+    def needed_data(self) -> TranslationData:
+        """The same, for a method that cannot do without.
+
+        Raises:
+            InputError: there is none.
+        """
+        if self.data is None:
+            raise InputError(f"{type(self).__name__}: asks its data module, and there is none; give the trainer one")
+        return self.data
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -101,7 +124,7 @@ class Method(pl.LightningModule):
         self._stop_if_pending_is_bad()
         for config in self.trainer.lr_scheduler_configs:
             if isinstance(config.scheduler, ReduceLROnPlateau):
-                config.scheduler.step(self.trainer.callback_metrics[config.monitor])
+                config.scheduler.step(self.trainer.callback_metrics[str(config.monitor)])
             else:
                 config.scheduler.step()
 
@@ -130,16 +153,15 @@ class Method(pl.LightningModule):
         if torch.cuda.is_available():
             checkpoint["random_state"]["cuda"] = torch.cuda.get_rng_state(self.device)
         checkpoint["method"] = type(self).__name__
-        data = getattr(self.trainer, "datamodule", None)
-        if hasattr(data, "splits"):
+        if self.data is not None:
             checkpoint["patients"] = {
                 split: sorted({pseudonym(patient) for patient in rows["patient"]})
-                for split, rows in data.splits().groupby("split")
+                for split, rows in self.data.splits().groupby("split")
             }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if self._trainer is not None and self.trainer.testing:
-            check_unseen(checkpoint, getattr(self.trainer, "datamodule", None), "the checkpoint")
+            check_unseen(checkpoint, self.data, "the checkpoint")
         self._random_state = checkpoint.get("random_state")
 
     def on_train_start(self) -> None:
@@ -151,19 +173,25 @@ class Method(pl.LightningModule):
             torch.cuda.set_rng_state(state["cuda"].cpu(), self.device)
 
 
+def data_of(trainer: pl.Trainer | None) -> TranslationData | None:
+    """The data module of a trainer, if it has one that answers what is asked of it."""
+    data = trainer.datamodule if trainer is not None else None  # type: ignore[attr-defined]  # Lightning declares none
+    return data if isinstance(data, TranslationData) else None
+
+
 def pseudonym(patient: str) -> str:
     """What stands for a patient in a checkpoint, which may be given away."""
     return hashlib.sha256(str(patient).encode()).hexdigest()[:16]
 
 
-def check_unseen(checkpoint: dict[str, Any], data: Any, name: str) -> None:
+def check_unseen(checkpoint: dict[str, Any], data: TranslationData | None, name: str) -> None:
     """No patient of the test split may have been trained or validated on.
 
     Raises:
         InputError: some were; ``name`` is what the message calls the checkpoint.
     """
     known = checkpoint.get("patients", {})
-    if not known or not hasattr(data, "splits"):
+    if not known or data is None:
         return
     splits = data.splits()
     seen = set(known.get("train", ())) | set(known.get("val", ()))

@@ -14,6 +14,7 @@ from datamodules.batch import GREY, Batch, Task
 from datamodules.errors import InputError
 from datamodules.grid import resize
 from datamodules.writers import safe_name, write_image, write_text_atomically
+from zoo.method import data_of
 from zoo.output import Output, malignancy
 
 
@@ -55,7 +56,13 @@ class PredictionWriter(BasePredictionWriter):
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.written = []
-        self.shapes = trainer.datamodule.input_shapes() if self.size == "input" else {}
+        self.shapes = self._input_shapes(trainer) if self.size == "input" else {}
+
+    def _input_shapes(self, trainer: pl.Trainer) -> dict[str, tuple[int, int]]:
+        data = data_of(trainer)
+        if data is None:
+            raise InputError("predictions.size 'input': needs a data module, which knows its files' sizes; take 'grid'")
+        return data.input_shapes()
 
     def write_on_batch_end(
         self,
@@ -78,7 +85,13 @@ class PredictionWriter(BasePredictionWriter):
         """The translation and, where there is one, its confidence; the row of ``predictions.csv``."""
         signal, file = self.task.target, self._file_name(image_id)
         write_image(self.folder / file, self._pixels(image_id, prediction["translation"][index]), signal)
-        row = {"id": image_id, "file": file, "unit": signal.unit, "low": signal.low, "high": signal.high}
+        row: dict[str, Any] = {
+            "id": image_id,
+            "file": file,
+            "unit": signal.unit,
+            "low": signal.low,
+            "high": signal.high,
+        }
         if "confidence" in prediction:
             row["confidence"] = f"{Path(file).stem}_confidence.png"
             confidence = self._pixels(image_id, prediction["confidence"][index])

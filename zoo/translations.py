@@ -66,6 +66,7 @@ def load_translator(path: Path | str, in_channels: int, out_channels: int) -> Tr
         )
     method = METHODS.by_class_name(checkpoint["method"])
     translator = method.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+    assert isinstance(translator, Translator)
     own, asked = (translator.in_channels, translator.out_channels), (in_channels, out_channels)
     if own != asked:
         raise InputError(

@@ -32,8 +32,8 @@ class Translator(Method):
         return Output(translation=self(batch["source"]))
 
     def prepare_data(self) -> None:
-        data = self.trainer.datamodule
-        if self.trainer.training and self.needs_pairs and not getattr(data, "pairs", True):
+        data = self.data
+        if self.trainer.training and self.needs_pairs and data is not None and not data.pairs:
             raise InputError(
                 f"{type(self).__name__}, as configured, trains on pairs, and the task '{data.task.name}' "
                 f"{'is drawn unpaired' if data.unpaired else 'has none'}; {self.without_pairs}"
@@ -42,7 +42,7 @@ class Translator(Method):
     def setup(self, stage: str) -> None:
         super().setup(stage)
         if stage == "fit":
-            self.trained_on = getattr(self._present_task(), "target", None)
+            self.trained_on = self._present_target()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         super().on_save_checkpoint(checkpoint)
@@ -60,11 +60,11 @@ class Translator(Method):
     def predict_step(self, batch: Batch, batch_idx: int) -> Output:
         return self._on_present_scale(self.infer(batch))
 
-    def _present_task(self) -> Any:
-        return getattr(getattr(self._trainer, "datamodule", None), "task", None)
+    def _present_target(self) -> Signal | None:
+        return self.data.task.target if self.data is not None else None
 
     def _on_present_scale(self, output: Output) -> Output:
-        own, present = self.trained_on, getattr(self._present_task(), "target", None)
+        own, present = self.trained_on, self._present_target()
         if own is None or present is None or own == present or not own.physical:
             return output
         return output | Output(translation=converted(output["translation"], own, present))

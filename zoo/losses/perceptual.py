@@ -1,6 +1,6 @@
 """The perceptual distance LPIPS (Zhang et al. 2018) as a loss."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +26,7 @@ class PerceptualLoss(nn.Module):
 
     def __init__(self, network: nn.Module, norm: PhiNorm = "lpips") -> None:
         super().__init__()
-        self._unregistered = (network.eval().requires_grad_(False),)
+        self._unregistered: tuple[Any] = (network.eval().requires_grad_(False),)  # Any: lpips has no types
         self.norm = norm
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:

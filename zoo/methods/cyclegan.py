@@ -124,6 +124,8 @@ class CycleGAN(CycleTranslator):
         self.adv_on, self.label_smoothing, self.smooth_from = adv_on, label_smoothing, smooth_from
         self.perceptual_on, self.perceptual_domains = perceptual_on, perceptual_domains
         self.perceptual_weights, self.phi_norm = perceptual_weights, phi_norm
+        self.needs_pairs = bool(weights["perceptual"]) and perceptual_on == "translated"
+        self.remark = "untrained VGG" if weights["perceptual"] and perceptual_weights is None else ""
 
         shape = (n_blocks, width, upsampling, skip, block_padding)
         self.build(
@@ -137,14 +139,6 @@ class CycleGAN(CycleTranslator):
             spectral.normalise(self.discriminator_target)
             spectral.normalise(self.discriminator_source)
         self.perceptual: PerceptualLoss | None = None  # built for training alone: translation needs no VGG
-
-    @property
-    def remark(self) -> str:
-        return "untrained VGG" if self.weights["perceptual"] and self.perceptual_weights is None else ""
-
-    @property
-    def needs_pairs(self) -> bool:
-        return bool(self.weights["perceptual"]) and self.perceptual_on == "translated"
 
     def prepare_data(self) -> None:
         super().prepare_data()
@@ -164,6 +158,7 @@ class CycleGAN(CycleTranslator):
         return terms
 
     def _perceptual(self, low: Tensor, high: Tensor, made: Cycle) -> Tensor:
+        assert self.perceptual is not None, "setup('fit') builds it"
         translated = self.perceptual_on == "translated"
         made_high = made.target if translated else made.target_again
         if self.perceptual_domains == "high":

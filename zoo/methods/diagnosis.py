@@ -59,12 +59,14 @@ class Diagnosis(Method):
             )
         if self.gradient_clip_val is None:
             self.gradient_clip_val = CLIPPING[preset]
-        self.translator, self.second, self.size = translator, second, size
+        self.translator = translator if second == "translation" else None
+        self.second, self.size = second, size
         self.preset, self.lr, self.decay_epochs = preset, lr, decay_epochs
         self.needs_target = second == "target"
         self.normalize = ImageNetInput()
-        self.streams = nn.ModuleList(make_backbone(backbone, weights, num_classes=0) for _ in range(2))
-        features = sum(stream.num_features for stream in self.streams)
+        streams = [make_backbone(backbone, weights, num_classes=0) for _ in range(2)]
+        self.streams = nn.ModuleList(streams)
+        features = sum(stream.num_features for stream in streams)
         self.classifier = nn.Sequential(nn.Linear(features, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, 2))
 
     def forward(self, b_mode: Tensor, elastogram: Tensor) -> Tensor:
@@ -86,7 +88,7 @@ class Diagnosis(Method):
         return {"cross_entropy": cross_entropy, "total": cross_entropy}
 
     def derived(self, images: ImageCache) -> list[ImageSource]:
-        if self.second != "translation":
+        if self.translator is None:
             return []
         translator = load_translator(self.translator, self.in_channels, self.out_channels)
         return [TranslationSource(images, self.translator, translator, self.trainer.strategy.root_device)]
@@ -95,10 +97,10 @@ class Diagnosis(Method):
         """Every image needs a class, every split both classes, and no test patient may be known to the translator."""
         if self.trainer.predicting:
             return
-        data = self.trainer.datamodule
+        data = self.needed_data()
         splits = data.splits()
         _check_classes(splits, ("train", "test") if self.trainer.training else ("test",))
-        if self.second == "translation":
+        if self.translator is not None:
             check_unseen(read_checkpoint(self.translator), data, self.translator)
 
     def configure_optimizers(self):

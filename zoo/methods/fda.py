@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from datamodules.batch import Batch
+from datamodules.batch import Batch, TranslationData
 from datamodules.errors import InputError
 from zoo.output import Output
 from zoo.translator import Translator
@@ -31,6 +31,7 @@ class FDA(Translator):
         kwargs: see :class:`zoo.method.Method`.
     """
 
+    amplitudes: Tensor
     needs_pairs = False
     trainable = False
 
@@ -51,9 +52,9 @@ class FDA(Translator):
     def setup(self, stage: str) -> None:
         super().setup(stage)
         if not len(self.amplitudes):
-            self.learn(self.trainer.datamodule)
+            self.learn(self.needed_data())
 
-    def learn(self, data: Any) -> None:
+    def learn(self, data: TranslationData) -> None:
         """Keep the amplitudes of the training targets."""
         amplitudes = torch.stack([torch.fft.fft2((target + 1) / 2).abs() for target in data.targets("train", MOST)])
         self.amplitudes = amplitudes.mean(0, keepdim=True) if self.reference == "mean" else amplitudes

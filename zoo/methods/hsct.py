@@ -144,6 +144,7 @@ class HSCT(AdversarialTranslator):
                 f"{self.in_channels} source and {self.out_channels} target channels: HSC-T encodes both by networks of "
                 "one kind, so give both as many, or one of them a single one"
             )
+        self.encoder: CNNTransformerEncoder | TimmEncoder
         if encoder == OWN_ENCODER:
             self.encoder = CNNTransformerEncoder(self.channels, widths, depth, heads, positions)
             up = widths[2::-1]
@@ -266,7 +267,8 @@ class HSCT(AdversarialTranslator):
             return
         pairs = ((self.momentum_encoder, self.encoder), (self.momentum_projection, self.projection))
         for slow, fast in pairs:
-            slow_weights, fast_weights = list(slow.parameters()), list(fast.parameters())
+            slow_weights: list[Tensor] = [*slow.parameters()]
+            fast_weights: list[Tensor] = [*fast.parameters()]
             if slow_weights:
                 torch._foreach_lerp_(slow_weights, fast_weights, 1 - self.momentum)
 

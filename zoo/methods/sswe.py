@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning.trainer.states import TrainerFn
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -119,12 +120,12 @@ class SSWE(Translator):
         """Of the sources of the present data; its test images stay out of it where there is a split."""
         training, found = self.training, ChannelStatistics()
         self.eval()
-        for source in self.trainer.datamodule.sources(split, MOST):
+        for source in self.needed_data().sources(split, MOST):
             found.add(self.encode(source[None].to(self.device)).float())
         self.train(training)
         return found.compute()
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer = Adam(self.parameters(), self.lr, fused=self.fused)
         scheduler = ReduceLROnPlateau(
             optimizer, factor=0.5, patience=self.patience, threshold=1e-4, threshold_mode="abs", min_lr=1e-6

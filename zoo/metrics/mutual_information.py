@@ -31,7 +31,7 @@ class MutualInformation(PerImageMetric):
     def _levels(self, image: Tensor) -> Tensor:
         grey = image[:, 0]
         if image.shape[1] == 3:
-            grey = sum(weight * image[:, channel] for channel, weight in enumerate(LUMA))
+            grey = torch.as_tensor(sum(weight * image[:, channel] for channel, weight in enumerate(LUMA)))
         return (grey * (self.bins - 1)).round().long().clamp(0, self.bins - 1)
 
     def _bits(self, x: Tensor, y: Tensor) -> Tensor:

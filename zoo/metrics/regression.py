@@ -9,7 +9,7 @@ from zoo.metrics.base import OF_TARGET, PerImageMetric, masked_mean
 class PhysicalMetric(PerImageMetric):
     """An error over the valid pixels, times ``span``, the width of the target's physical range."""
 
-    higher_is_better = False
+    higher_is_better: bool | None = False
     unit = OF_TARGET
 
     def __init__(self, span: float = 1.0) -> None:

@@ -10,6 +10,11 @@ class FeatureShift(nn.Module):
     """f' = (f - m) / s * s0 + m0, channel by channel of ``(B, C, H, W)``: features of mean m and deviation s over some
     data get those that the training data had, m0 and s0. Until :meth:`shift_from` is called it does nothing."""
 
+    mean0: Tensor
+    mean: Tensor
+    std0: Tensor
+    std: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         for name in ("mean0", "mean"):
@@ -34,7 +39,7 @@ class ChannelStatistics:
     """Mean and deviation ``(C,)`` of every channel over all pixels of many batches."""
 
     def __init__(self) -> None:
-        self.count, self.total, self.squares = 0, 0.0, 0.0
+        self.count, self.total, self.squares = 0, torch.zeros(()), torch.zeros(())
 
     def add(self, features: Tensor) -> None:
         wide = features.double()

@@ -35,7 +35,8 @@ class Segments:
         flat = torch.where((flat >= 0) & (flat < patches), flat, patches)  # sorts last
         order = flat.argsort(dim=1, stable=True)
         count = flat.new_zeros(len(flat), patches + 1).scatter_add_(1, flat, torch.ones_like(flat))[:, :patches]
-        return cls(flat, order, count.cumsum(1) - count, count, tuple(labels.shape[-2:]))
+        rows, columns = labels.shape[-2:]
+        return cls(flat, order, count.cumsum(1) - count, count, (rows, columns))
 
     @property
     def valid(self) -> Tensor:
@@ -87,7 +88,7 @@ def sample_box(image: Tensor, segments: Segments, length: int) -> Tensor:
     row = (top[..., None] + grid * (past_row - top)[..., None] - 0.5).clamp(0, height - 1)
     column = (left[..., None] + grid * (past_column - left)[..., None] - 0.5).clamp(0, width - 1)
     own = torch.arange(segments.count.shape[1], device=image.device)[:, None]
-    sampled = 0
+    sampled = image.new_zeros(())
     for rows, row_weight in _neighbours(row, height):
         for columns, column_weight in _neighbours(column, width):
             pixel = (rows[..., :, None] * width + columns[..., None, :]).flatten(2)
@@ -108,7 +109,8 @@ def _boxes(segments: Segments) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             edge = place.new_zeros(batch, segments.count.shape[1] + 1)
             edge = edge.scatter_reduce(1, segments.labels, place, reduce, include_self=False)[:, :-1]
             edges.append(edge + 1 if reduce == "amax" else edge)
-    return tuple(edges)
+    top, left, past_row, past_column = edges
+    return top, left, past_row, past_column
 
 
 def _neighbours(position: Tensor, size: int):
