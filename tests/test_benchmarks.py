@@ -15,13 +15,17 @@ import torch
 import yaml
 
 from benchmarks.__main__ import main
+from benchmarks.layers import merge
+from benchmarks.results import CellFolder, Results
 from benchmarks.run.baselines import Identity, MeanTarget
-from benchmarks.suite import merge, read_suite
-from benchmarks.tables.scores import make_tables, read_plan
+from benchmarks.suite import read_suite
+from benchmarks.tables.make import make_tables
 from benchmarks.tables.statistics import by_patient
+from benchmarks.vocabulary import TRIVIAL
 from datamodules import InputError
 from tests import tiny
 from tests.conftest import ROOT
+from tests.facts import METRIC
 
 SHIPPED = "enhancement_small, harmonizer_small, hsct_small, lambda_sweep, paper, quick, sswe_small"
 SUITE = {
@@ -61,8 +65,9 @@ def results(tmp_path_factory, cache):
     return folder, command, done
 
 
-def cells(out) -> dict[tuple[str, int], dict]:
-    return {(cell["row"], cell["fold"]): out / "cells" / cell["hash"] for cell in read_plan(out)["cells"]}
+def cells(out) -> dict[tuple[str, int], CellFolder]:
+    found = Results(out)
+    return {(cell.row, cell.fold): found.cell(cell.hash) for cell in found.plan.cells}
 
 
 def test_a_failed_cell_does_not_stop_the_others_and_is_said(results):
@@ -92,7 +97,7 @@ def test_a_cell_holds_what_is_needed_to_trust_it(results):
     assert json.loads((cell / "timings.json").read_text())["parameters"] > 1000
     assert {"torch", "device", "date"} <= set(json.loads((cell / "environment.json").read_text()))
     assert (cell / "checkpoints" / "last.ckpt").is_file()
-    assert len(list((cell / "samples").glob("*.png"))) == min(6, len(scores))
+    assert len(list(cell.samples().glob("*.png"))) == min(6, len(scores))
 
 
 def test_a_second_run_skips_what_is_done_and_retries_failures_when_told(results):
@@ -111,7 +116,7 @@ def test_a_second_run_skips_what_is_done_and_retries_failures_when_told(results)
 
 def test_tables_are_means_and_spreads_of_the_scores(results):
     out = results[0] / "out"
-    (table,) = make_tables(out)
+    (table,) = make_tables(Results(out))
     found = cells(out)
     folds = [pd.read_csv(found["U-Net", fold] / "scores.csv") for fold in (0, 1)]
     row = table.cells.set_index(["row", "metric", "group"]).loc["U-Net", "MAE", "overall"]
@@ -136,12 +141,13 @@ def test_a_row_with_a_missing_run_says_so_and_is_never_the_best(results, tmp_pat
     for row in ("identity", "mean", "U-Net"):  # U-Net would be the best by far, on one fold
         scores = pd.read_csv(found[row, 0] / "scores.csv")
         scores["MAE"] = 0.001 if row == "U-Net" else scores["MAE"]
-        scores.assign(FID=12.5).to_csv(found[row, 0] / "scores.csv", index=False)
+        described = [*found[row, 0].metrics, METRIC["FID"]]
+        found[row, 0].write_scores(scores.assign(FID=12.5), described)
     (found["U-Net", 1] / "done.json").unlink()
     plan = json.loads((out / "plan.json").read_text())
     plan["tables"]["elasticity"]["metrics"] = ["MAE", "FID"]
     (out / "plan.json").write_text(json.dumps(plan))
-    (table,) = make_tables(out)
+    (table,) = make_tables(Results(out))
     wide = table.wide("**{}**")
     assert wide.loc["U-Net", "MAE"].endswith("(1 of 2 runs)")
     assert "**" not in wide.loc["U-Net", "MAE"]
@@ -154,8 +160,8 @@ def test_a_table_of_patients_has_their_spread_and_tests(results, tmp_path):
     plan = json.loads((out / "plan.json").read_text())
     plan["tables"]["elasticity"] |= {"per": "patient", "compare": "U-Net", "groups": []}
     (out / "plan.json").write_text(json.dumps(plan))
-    (table,) = make_tables(out)
-    scores = by_patient(pd.concat(pd.read_csv(cells(out)["U-Net", fold] / "scores.csv") for fold in (0, 1)))
+    (table,) = make_tables(Results(out))
+    scores = by_patient(pd.concat(cells(out)["U-Net", fold].read_scores() for fold in (0, 1)), METRIC.values())
     spread = scores.groupby("fold")["MAE"].std(ddof=1).mean()
     assert table.wide().loc["U-Net", "MAE"] == f"{scores.groupby('fold')['MAE'].mean().mean():.2f} ± {spread:.2f}"
     assert {"p, t-test over patients", "p, Wilcoxon"} <= set(table.printed_tests())
@@ -273,7 +279,7 @@ def test_shipped_suites_resolve(name):
         hashes = {(cell.table, cell.row, cell.fold): cell.hash for cell in suite.cells}
         assert hashes["ablation", "CA+CMM+APC", 1] == hashes["translation", "HSC-T", 1], "trained once"
     if name == "lambda_sweep":
-        assert [len(table["rows"]) for table in suite.tables.values()] == [49, 7]
+        assert [len(set(table.rows) - set(TRIVIAL)) for table in suite.tables.values()] == [49, 7]
 
 
 @pytest.mark.parametrize(
@@ -293,7 +299,7 @@ OF_A = {"sets": {"A": {}}, "columns": ["A>A"]}
 
 
 def test_without_pyradiomics_the_tables_that_need_it_are_left_out(monkeypatch):
-    monkeypatch.setattr("benchmarks.suite.find_spec", lambda name: None)
+    monkeypatch.setattr("benchmarks.analyses.radiomics.analysis.find_spec", lambda name: None)
     suite = read_suite("quick")
     assert set(suite.tables) == {"translation", "diagnosis", "enhancement", "elasticity"}
     (line,) = suite.left_out

@@ -14,13 +14,15 @@ import yaml
 from scipy.stats import ttest_rel
 from sklearn.metrics import f1_score, roc_auc_score
 
-from benchmarks.report.figures import write_figures
+from benchmarks.own_data import parse
 from benchmarks.report.page import write_report
+from benchmarks.results import CellFolder, Results
 from benchmarks.suite import read_suite
-from benchmarks.tables.scores import make_tables, read_plan
+from benchmarks.tables.make import make_tables, write_tables
 from benchmarks.tables.statistics import RESAMPLES, compare, over_runs, per_run, weighted_score
 from datamodules import InputError
 from tests.conftest import ROOT
+from tests.facts import METRIC
 from tests.tiny import TINY
 from zoo.cli import main as sonozoo
 from zoo.method import pseudonym
@@ -88,9 +90,9 @@ def results(tmp_path_factory, cache):
     return folder / "out", subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
 
 
-def cells(out) -> dict[tuple, dict]:
-    plan = read_plan(out)["cells"]
-    return {(c["table"], c["row"], c["train"], c["fold"]): out / "cells" / c["hash"] for c in plan}
+def cells(out) -> dict[tuple, CellFolder]:
+    found = Results(out)
+    return {(c.table, c.row, c.train, c.fold): found.cell(c.hash) for c in found.plan.cells}
 
 
 # The plan
@@ -113,8 +115,8 @@ def test_a_classifier_is_trained_once_a_set_and_tested_on_all_that_columns_ask_f
 
 
 def test_the_real_images_come_in_by_their_folder_or_are_left_out(tmp_path):
-    without, given = (read_suite(write(tmp_path), folders) for folders in (None, {"BUSI": tmp_path}))
-    assert without.tables["diagnosis"]["left_out"] == ["BUSI>BUSI"]
+    without, given = (read_suite(write(tmp_path), folders) for folders in (None, parse([f"BUSI={tmp_path}"])))
+    assert without.tables["diagnosis"].left_out == ["BUSI>BUSI"]
     assert not [cell for cell in without.cells if cell.train == "BUSI"]
     busi = [cell for cell in given.cells if cell.train == "BUSI"]
     assert {cell.row for cell in busi} == {"w/o EUS", "HSC-T", "of the broken"}
@@ -135,7 +137,9 @@ def test_a_translator_that_is_no_row_is_refused(tmp_path):
 
 def test_a_grid_is_a_row_a_point(tmp_path):
     table = read_suite(write(tmp_path)).tables["sweep"]
-    assert list(table["rows"]) == [
+    assert list(table.rows) == [
+        "identity",
+        "mean",
         "HSC-T, lambda_sample 0, lambda_patch 0.8",
         "HSC-T, lambda_sample 0.4, lambda_patch 0.8",
     ]
@@ -182,7 +186,7 @@ def test_no_patient_is_on_both_sides(results):
 
 def test_columns_are_the_scores_of_their_sets(results):
     out, _ = results
-    table = {table.key: table for table in make_tables(out)}["diagnosis"]
+    table = {table.key: table for table in make_tables(Results(out))}["diagnosis"]
     found = cells(out)
     lines = table.cells.set_index(["row", "metric", "group"])
     for column, device in (("MTUSI>MTUSI", "cart"), ("MTUSI>STUSI", "scanner B")):
@@ -195,16 +199,16 @@ def test_columns_are_the_scores_of_their_sets(results):
         assert lines.loc[("w/o EUS", "accuracy", column), "mean"] == pytest.approx(np.mean(accuracies))
     assert lines.loc[("w/o EUS", "accuracy", "MTUSI>STUSI"), "paper"] == pytest.approx(0.713)
     assert lines.loc[("HSC-T", "F1", "STUSI>STUSI"), "paper"] == pytest.approx(0.847)
-    assert lines.loc[("w/ R-EUS", "F1", "MTUSI>STUSI"), "state"] == "-"
+    assert lines.loc[("w/ R-EUS", "F1", "MTUSI>STUSI"), "text"] == "-"
     assert "accuracy, MTUSI$>$STUSI & " in table.latex()
     notes = " ".join(table.notes)
     assert "In the place of STUSI: simulated phantoms (not the papers' data) by scanner B" in notes
-    assert "Left out: BUSI>BUSI; name the folder of images by --busi DIR." in notes
+    assert "Left out: BUSI>BUSI; name the folder of images by --data BUSI=DIR." in notes
     assert "FAILED: of the broken on STUSI" in notes
 
 
 def test_a_row_is_compared_with_all_others_and_with_the_papers_test(results):
-    table = {table.key: table for table in make_tables(results[0])}["diagnosis"]
+    table = {table.key: table for table in make_tables(Results(results[0]))}["diagnosis"]
     tests = table.tests.set_index(["other", "metric", "group"])
     assert tests.loc[("w/o EUS", "accuracy", "MTUSI>STUSI"), "paper"] == pytest.approx(0.0014)
     cells_ = table.cells.set_index(["row", "metric", "group"])["mean"]
@@ -216,7 +220,7 @@ def test_a_row_is_compared_with_all_others_and_with_the_papers_test(results):
 def test_figures_show_what_the_scores_say(results, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(results[0], out)
-    write_figures(out)
+    page = write_report(Results(out), write_tables(Results(out))).read_text()
     made = {path.name for path in (out / "figures").iterdir()}
     assert {"translation_box.svg", "diagnosis_confusion.svg", "diagnosis_roc.svg", "sweep_sweep.svg"} <= made
     assert "diagnosis_box.svg" not in made
@@ -227,10 +231,9 @@ def test_figures_show_what_the_scores_say(results, tmp_path):
     share = hits / int((scores["label"] == 1).sum())
     assert f"{hits}" in texts["diagnosis_confusion.svg"]
     assert f"{share:.0%}" in texts["diagnosis_confusion.svg"]
-    areas = per_run(scores, "AUC")
+    areas = per_run(scores, METRIC["AUC"])
     assert f"HSC-T {areas.mean():.3f} ± {areas.std():.3f}" in texts["diagnosis_roc.svg"]
     assert "lambda_sample" in texts["sweep_sweep.svg"]
-    page = write_report(out).read_text()
     assert "Is the difference real?" in page
     assert "http" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
@@ -258,10 +261,10 @@ def test_weighted_scores_with_equal_weights_are_the_plain_ones():
     scores = some_scores(0.3).query("fold == 0")
     label, called = scores["label"], scores["probability"] >= 0.5
     ones = np.ones((1, len(scores)))
-    assert weighted_score(scores, "accuracy", ones)[0] == pytest.approx((called == label).mean())
-    assert weighted_score(scores, "F1", ones)[0] == pytest.approx(f1_score(label, called))
-    assert weighted_score(scores, "AUC", ones)[0] == pytest.approx(roc_auc_score(label, scores["probability"]))
-    assert weighted_score(scores, "SSIM", ones)[0] == pytest.approx(scores["SSIM"].mean())
+    assert weighted_score(scores, METRIC["accuracy"], ones)[0] == pytest.approx((called == label).mean())
+    assert weighted_score(scores, METRIC["F1"], ones)[0] == pytest.approx(f1_score(label, called))
+    assert weighted_score(scores, METRIC["AUC"], ones)[0] == pytest.approx(roc_auc_score(label, scores["probability"]))
+    assert weighted_score(scores, METRIC["SSIM"], ones)[0] == pytest.approx(scores["SSIM"].mean())
     counts = np.random.default_rng(0).integers(0, 4, len(scores))
     repeated = scores.loc[scores.index.repeat(counts)]
     for metric, plain in (
@@ -269,12 +272,13 @@ def test_weighted_scores_with_equal_weights_are_the_plain_ones():
         ("F1", f1_score(repeated["label"], repeated["probability"] >= 0.5)),
         ("SSIM", repeated["SSIM"].mean()),
     ):
-        assert weighted_score(scores, metric, counts[None].astype(float))[0] == pytest.approx(plain)
+        assert weighted_score(scores, METRIC[metric], counts[None].astype(float))[0] == pytest.approx(plain)
 
 
 @pytest.mark.parametrize("metric", ["SSIM", "accuracy", "F1", "AUC"])
 def test_comparisons_are_the_papers_t_test_and_a_bootstrap(metric):
     one, other = some_scores(0.2, seed=1), some_scores(0.0, seed=2)
+    metric = METRIC[metric]
     found = compare(one, other, metric)
     means = [per_run(scores, metric) for scores in (one, other)]
     assert found.runs == 3
@@ -289,12 +293,12 @@ def test_comparisons_are_the_papers_t_test_and_a_bootstrap(metric):
 
 
 def test_the_bootstrap_is_as_sure_as_it_should_be():
-    clear = compare(some_scores(0.4, seed=1), some_scores(0.0, seed=2), "SSIM")
+    clear = compare(some_scores(0.4, seed=1), some_scores(0.0, seed=2), METRIC["SSIM"])
     assert clear.bootstrap == 1 / RESAMPLES
     assert clear.low > 0.3
     rejected = 0
     for seed in range(40):
-        chance = compare(some_scores(0.0, seed=2 * seed), some_scores(0.0, seed=2 * seed + 1), "SSIM")
+        chance = compare(some_scores(0.0, seed=2 * seed), some_scores(0.0, seed=2 * seed + 1), METRIC["SSIM"])
         rejected += chance.bootstrap < 0.05
     assert rejected <= 6, "of 40 comparisons of equals, two are expected below 0.05"
 
@@ -303,22 +307,22 @@ def test_seeds_of_one_fold_share_their_patients():
     """The same scores under two seeds are no more certain than under one."""
     one, other = some_scores(0.2, seed=1).query("fold == 0"), some_scores(0.0, seed=2).query("fold == 0")
     twice = [pd.concat([scores, scores.assign(seed=1)]) for scores in (one, other)]
-    single, double = compare(one, other, "AUC"), compare(*twice, "AUC")
+    single, double = compare(one, other, METRIC["AUC"]), compare(*twice, METRIC["AUC"])
     assert (double.low, double.high, double.bootstrap) == (single.low, single.high, single.bootstrap)
     assert double.runs == 2
 
 
 def test_one_run_has_no_t_test_and_none_in_common_no_comparison():
     one, other = some_scores(0.2), some_scores(0.0)
-    single = compare(one.query("fold == 1"), other, "accuracy")
+    single = compare(one.query("fold == 1"), other, METRIC["accuracy"])
     assert single.runs == 1
     assert np.isnan(single.t_test)
     assert 0 < single.bootstrap <= 1
-    assert compare(one.query("fold == 1"), other.query("fold == 2"), "SSIM") is None
+    assert compare(one.query("fold == 1"), other.query("fold == 2"), METRIC["SSIM"]) is None
 
 
 def test_a_classifier_has_no_spread_over_images():
-    mean, spread, images, runs = over_runs(some_scores(0.1), "AUC")
+    mean, spread, images, runs = over_runs(some_scores(0.1), METRIC["AUC"])
     areas = [roc_auc_score(own["label"], own["probability"]) for _, own in some_scores(0.1).groupby("fold")]
     assert (mean, spread, runs) == (pytest.approx(np.mean(areas)), pytest.approx(np.std(areas, ddof=1)), 3)
     assert np.isnan(images)

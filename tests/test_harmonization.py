@@ -62,18 +62,18 @@ def test_all_rows_are_measured_on_the_scale_of_what_the_scanners_measured():
 def test_predictions_share_their_split_and_combat_mends_the_original():
     found = predictions(features(200), "original")
     assert set(found) == {"original", COMBAT, "full"}
-    cohorts = {row: tuple(own["scores"]["cohort"]) for row, own in found.items()}
+    cohorts = {row: tuple(own.scores["cohort"]) for row, own in found.items()}
     assert len(set(cohorts.values())) == 1
-    parts = found["full"]["scores"].groupby("cohort")["outcome"].agg(["size", "mean"])
+    parts = found["full"].scores.groupby("cohort")["outcome"].agg(["size", "mean"])
     assert parts.loc["training", "size"] == pytest.approx(140, abs=2)
     assert parts.loc["training", "mean"] == pytest.approx(parts.loc["validation", "mean"], abs=0.03)
-    area = {row: own["results"]["validation"]["AUC"] for row, own in found.items()}
+    area = {row: own.results["validation"]["AUC"] for row, own in found.items()}
     assert area["full"] > 0.8
     assert area[COMBAT] > area["original"]
-    assert set(found["full"]["model"].coefficients.index) >= set(NAMES[:3])
+    assert set(found["full"].model.coefficients.index) >= set(NAMES[:3])
 
 
 def test_only_the_first_run_makes_a_cohort():
     twice = pd.concat([features(), features(seed=1).assign(fold=1)], ignore_index=True)
-    assert len(predictions(twice, "original")["full"]["scores"]) == 80
+    assert len(predictions(twice, "original")["full"].scores) == 80
     assert len(distances(twice)["full"]) == 2

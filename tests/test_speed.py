@@ -4,11 +4,15 @@ import sys
 
 import pytest
 import torch
+import yaml
+
+from benchmarks.speed import frames
+from benchmarks.speed.methods import CONFIGS, VARIANTS, Workload, method_speed
+from benchmarks.speed.superpixels import superpixel_speed
+from zoo import METHODS
 
 
 def test_a_frame_is_the_same_compiled_and_exported(monkeypatch):
-    from benchmarks.speed import frames
-
     for name, value in {"WARM_UP": 1, "FRAMES": 1, "REPEATS": 1}.items():
         monkeypatch.setattr(frames, name, value)
     monkeypatch.setattr(torch, "compile", lambda model: model)
@@ -20,18 +24,36 @@ def test_a_frame_is_the_same_compiled_and_exported(monkeypatch):
     assert "ONNX Runtime, CPU" not in set(frames.frame_speed("cpu").iloc[:, 0]), "left out where it is not installed"
 
 
-def test_speed_covers_every_method(monkeypatch, capsys):
-    from benchmarks.speed import methods as speed
-    from zoo import METHODS
+@pytest.mark.parametrize("name", METHODS.trained_translators())
+def test_a_methods_work_is_that_of_its_config(name):
+    work, config = Workload.of(name), yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+    assert list(work.size) == config["data"]["init_args"]["size"]
+    assert work.batch_size == config["data"]["init_args"]["batch_size"]
+    assert work.task.name == config["data"]["init_args"]["task"]
+    assert not [key for key, value in work.arguments.items() if key.endswith("weights") and value is not None]
 
-    assert set(speed.SIZES) == set(METHODS)
-    monkeypatch.setattr(speed, "SIZES", {"sswe": ("swe", (16, 16), 2)})
-    monkeypatch.setattr(speed, "METHODS", {"sswe": METHODS["sswe"]})
-    table = speed.method_speed("cpu")
-    assert table["variant"].tolist() == list(speed.VARIANTS)
-    assert (table["parameters"] == 102_273).all()
+
+def small_config(folder, name: str):
+    """The method's config at its tiny size."""
+    config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+    config["model"].setdefault("init_args", {}).update(config.get("tiny", {}).get("model", {}))
+    config["data"]["init_args"] |= {"size": [32, 32], "batch_size": 2}
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["sswe", "pix2pix"])
+def test_every_variant_is_timed_with_its_ratio(name, tmp_path):
+    """One optimizer, and two that take turns."""
+    table = method_speed("cpu", [name], small_config(tmp_path, name))
+    assert table["variant"].tolist() == list(VARIANTS)
+    assert table["parameters"].nunique() == 1
     assert (table[["step_ms", "inference_ms", "ratio"]] > 0).all(axis=None)
-    costs = speed.superpixel_speed(method_ms=1000.0, batch_size=2, images=2).set_index("what")["ms or %"]
+    assert table["ratio"][0] == 1
+
+
+def test_superpixels_are_a_share_of_an_epoch():
+    costs = superpixel_speed(method_ms=1000.0, batch_size=2, images=2).set_index("what")["ms or %"]
     assert costs["SLIC, once an image, one core"] > 0
     carried = costs["carried along and sorted, a batch of 2"]
     assert costs["share of an epoch, %"] == pytest.approx(100 * carried / (1000 + carried), abs=0.05)
