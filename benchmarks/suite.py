@@ -142,15 +142,17 @@ class _Reader:
         self.left_out: list[str] = []
 
     def add(self, key: str, table: Table) -> None:
-        missing = self._missing(key, table)
-        if missing:
-            self.left_out.append(f"table '{key}' is left out; {missing}")
-            return
-        table, points = _with_grid(table)
         waiting = {name for name, section in table.sets.items() if self._waits(name, section)}
         flags = sorted({f"--data {wanting(table.sets[name])}=DIR" for name in waiting})
         columns = [column for column in table.columns if not waiting & set(column.split(BETWEEN))]
         left_out = [column for column in table.columns if column not in columns]
+        missing = self._missing(key, table)
+        if left_out and not columns:
+            missing = f"name the folder of images by {' and '.join(flags)}"
+        if missing:
+            self.left_out.append(f"table '{key}' is left out; {missing}")
+            return
+        table, points = _with_grid(table)
         table = replace(table, columns=columns)
         self.cells += _Cells(self, key, table).all()
         rows = {row: settings.get("paper_method") or row for row, settings in table.rows.items()}
