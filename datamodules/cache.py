@@ -105,7 +105,7 @@ def open_or_build(source: ImageSource, cache_dir: Path | str | None = None, jobs
 
 def _build(source: ImageSource, folder: Path, jobs: int | None) -> None:
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.memmap] = {}
     faults: list[str] = []
     try:
         for index, item in enumerate(_read_all(source, jobs)):

@@ -46,7 +46,9 @@ class FileSource:
 
     def read(self, index: int) -> dict[str, np.ndarray]:
         row = self.rows.iloc[index]
-        pictures = {name: self._read(row[name]) for name in ("source", "target") if name in self.columns}
+        pictures: dict[str, Picture] = {
+            name: self._read(row[name]) for name in ("source", "target") if name in self.columns
+        }
         shape = pictures["source"].pixels.shape[:2]
         spacing = self._spacing(index, pictures["source"])
         images = {name: self._on_grid(index, name, picture, shape, spacing) for name, picture in pictures.items()}

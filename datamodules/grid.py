@@ -22,6 +22,8 @@ class Grid:
         """Put ``image`` ``(H, W, C)`` on this grid. Shrinking is antialiased; masks are resampled ``nearest``."""
         if self.spacing is None:
             return resize(image, self.size, nearest)
+        if spacing is None:
+            raise ValueError("a picture of unknown spacing cannot be put on a grid in mm")
         rows = max(1, round(image.shape[0] * spacing[0] / self.spacing))
         columns = max(1, round(image.shape[1] * spacing[1] / self.spacing))
         return _cut_or_pad(resize(image, (rows, columns), nearest), self.size, fill)

@@ -108,8 +108,8 @@ def _read_picture(path: Path, limits: Limits) -> Picture:
             if pixels.dtype.kind == "f":
                 return _physical(path, pixels)
             return Picture((pixels / 65535.0).astype(np.float32))
-        image = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
-        return Picture(_drop_equal_channels(np.asarray(image)) / np.float32(255))
+        picture = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+        return Picture(_drop_equal_channels(np.asarray(picture)) / np.float32(255))
 
 
 def _drop_equal_channels(pixels: np.ndarray) -> np.ndarray:

@@ -72,19 +72,32 @@ def read_rows(root: Path, part: str, organs: tuple[str, ...], patients: Path | N
     found = {organ: (files_by_name(folder / organ / LOW), files_by_name(folder / organ / HIGH)) for organ in organs}
     paired = any(high for _, high in found.values())
     InputError.raise_for(_lonely(folder, found) if paired else ())
-    table = _read_patients(patients) if patients is not None else None
-    rows = []
-    for organ, (low, high) in found.items():
-        for stem, file in sorted(low.items()):
-            row = {"id": f"{organ}_{stem}", "organ": organ, "device": ORGANS[organ].low}
-            row["patient"] = f"{folder.name}/{row['id']}" if table is None else table.get(row["id"], "")
-            row["source"] = (folder / organ / LOW / file).relative_to(root).as_posix()
-            row["target"] = (folder / organ / HIGH / high[stem]).relative_to(root).as_posix() if paired else ""
-            rows.append(row)
+    known = _read_patients(patients) if patients is not None else None
+    rows = [row for organ, files in found.items() for row in _rows_of(root, folder, organ, *files)]
     if not rows:
         raise InputError(f"{folder}: holds no images such as 'thyroid/{LOW}/0001.png'; check the folder")
-    InputError.raise_for(f"{patients}: has no row for '{row['id']}'; add it" for row in rows if not row["patient"])
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    if known is not None:
+        table["patient"] = [known.get(name, "") for name in table["id"]]
+        unknown = table["id"][table["patient"] == ""]
+        InputError.raise_for(f"{patients}: has no row for '{name}'; add it" for name in unknown)
+    return table
+
+
+def _rows_of(
+    root: Path, folder: Path, organ: str, low: dict[str, str], high: dict[str, str]
+) -> Iterator[dict[str, str]]:
+    """One organ's images, each a patient of its own; without ``high`` they have no targets."""
+    for stem, file in sorted(low.items()):
+        name = f"{organ}_{stem}"
+        yield {
+            "id": name,
+            "organ": organ,
+            "device": ORGANS[organ].low,
+            "patient": f"{folder.name}/{name}",
+            "source": (folder / organ / LOW / file).relative_to(root).as_posix(),
+            "target": (folder / organ / HIGH / high[stem]).relative_to(root).as_posix() if high else "",
+        }
 
 
 def _lonely(folder: Path, found: dict[str, tuple[dict[str, str], dict[str, str]]]) -> Iterator[str]:

@@ -32,6 +32,7 @@ from datamodules.phantom.scenarios import SCENARIOS, TASKS, TaskName
 from datamodules.phantom.simulate import PhantomSource, phantom_rows, simulate_patients
 from datamodules.phantom.tissue import FULL_FIELD, Field, Tissue, draw_tissue
 from datamodules.splits import split_patients
+from tests.conftest import ROOT
 
 VIEW = Field(40.0, 40.0, 256, 256)
 PLAIN = Scanner("plain", 7.0, 0.6, 2.0, 20.0, noise=-200.0, gain_slope=0.0)
@@ -212,6 +213,8 @@ def test_a_task_is_one_entry_with_a_number_of_its_own():
     assert numbers == {"elastography": 0, "swe": 1, "enhancement": 2, "harmonization": 3, "test_object": 4,
                        "prostate": 5, "thyroid": 6}  # fmt: skip
     assert get_args(TaskName) == TASKS
+    page = (ROOT / "datamodules" / "README.md").read_text()
+    assert all(f"| `{name}` |" in page for name in TASKS)
 
 
 def test_a_scanner_may_be_chosen_unless_the_task_has_its_own():

@@ -136,8 +136,15 @@ def _write(out: Path, path: Path, name: str, found: Elastogram, intake: Intake) 
     write_mask(out / "valid" / f"{name}.png", found.valid[..., None])
     write_atomically(out / "target" / f"{name}.npy", lambda file: np.save(file, values))
     patient = path.stem.partition(intake.patient_separator)[0] if intake.patient_separator else name
-    row = {"id": name, "patient": patient, "source": f"source/{name}.png", "target": f"target/{name}.npy",
-           "valid": f"valid/{name}.png", "device": intake.device, "opacity": round(found.opacity, 3)}  # fmt: skip
+    row: dict[str, str | float] = {
+        "id": name,
+        "patient": patient,
+        "source": f"source/{name}.png",
+        "target": f"target/{name}.npy",
+        "valid": f"valid/{name}.png",
+        "device": intake.device,
+        "opacity": round(found.opacity, 3),
+    }
     return row | ({"spacing": intake.spacing} if intake.spacing else {})
 
 

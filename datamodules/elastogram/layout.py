@@ -66,25 +66,27 @@ def find_layout(
 
 def _find_panels(frame: np.ndarray, name: str, bar: Box | None) -> tuple[Box, Box | None]:
     """The coloured panel and, if there is one, its grey twin."""
+    boxes = _panels(frame, bar)
+    overlay = max(boxes, key=lambda box: _tinted(box.of(frame)), default=None)
+    if overlay is None or _tinted(overlay.of(frame)) <= LEAST_TINTED:
+        raise InputError(
+            f"{name}: no panel with a coloured elastogram was found; pass --overlay and --b-mode, each TOP BOTTOM LEFT "
+            "RIGHT"
+        )
+    if len(boxes) == 1 and (halves := _halves(frame, overlay)) is not None:
+        return halves
+    twins = [box for box in boxes if box != overlay and _same_size(box, overlay)]
+    return overlay, max(twins, key=lambda box: box.height * box.width, default=None)
+
+
+def _panels(frame: np.ndarray, bar: Box | None) -> list[Box]:
+    """What is lit, large, and neither bar nor text."""
     lit = frame.max(-1) > LIT
     if bar is not None:
         lit[max(0, bar.top - 2) : bar.bottom + 2, max(0, bar.left - 2) : bar.right + 2] = False
     lit = binary_opening(binary_closing(lit, np.ones((9, 9))), np.ones((WORD, WORD)))
     boxes = [Box(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in find_objects(label(lit)[0])]
-    boxes = [box for box in boxes if box.height * box.width > LEAST_PANEL * lit.size]
-    coloured = sorted(
-        (box for box in boxes if _tinted(box.of(frame)) > LEAST_TINTED), key=lambda box: -_tinted(box.of(frame))
-    )
-    if not coloured:
-        raise InputError(
-            f"{name}: no panel with a coloured elastogram was found; pass --overlay and --b-mode, each TOP BOTTOM LEFT "
-            "RIGHT"
-        )
-    overlay = coloured[0]
-    if len(boxes) == 1 and (halves := _halves(frame, overlay)) is not None:
-        return halves
-    twins = [box for box in boxes if box != overlay and _same_size(box, overlay)]
-    return overlay, max(twins, key=lambda box: box.height * box.width, default=None)
+    return [box for box in boxes if box.height * box.width > LEAST_PANEL * lit.size]
 
 
 def _tinted(panel: np.ndarray) -> float:

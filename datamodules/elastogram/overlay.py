@@ -55,23 +55,30 @@ def read_elastogram(
             f"{name}: opacity {opacity:g}: an overlay is neither invisible (0) nor without B-mode under it (1); pass a "
             "number between, or leave it out to have it estimated from the grey panel"
         )
-    if layout.grey is None and opacity is None:
-        raise InputError(
-            f"{name}: shows no grey panel of the overlay's size, from which its opacity could be estimated; pass "
-            "--opacity, or --b-mode TOP BOTTOM LEFT RIGHT"
-        )
-    mixed = _despeckled(layout.overlay.of(frame))
-    tinted = chroma(mixed) > TINTED
-    if tinted.mean() < LEAST_TINTED:
-        raise InputError(f"{name}: the overlay's panel has no colours; pass --overlay TOP BOTTOM LEFT RIGHT")
+    panel = layout.overlay.of(frame)
     if layout.grey is None:
-        return _from_tint(layout.overlay.of(frame), mixed, tinted, colours, opacity)
+        if opacity is None:
+            raise InputError(
+                f"{name}: shows no grey panel of the overlay's size, from which its opacity could be estimated; pass "
+                "--opacity, or --b-mode TOP BOTTOM LEFT RIGHT"
+            )
+        return _from_tint(panel, *_coloured(panel, name), colours, opacity)
+    mixed, tinted = _coloured(panel, name)
     b_mode = layout.grey.of(frame).mean(-1)
     grey = _despeckled(b_mode)
     if opacity is None:
         opacity = estimate_opacity(mixed[tinted], grey[tinted], colours)
     pure = (mixed[tinted] - (1 - opacity) * grey[tinted][:, None]) / opacity
     return Elastogram(b_mode, *_placed(tinted, *colours.values(pure)), opacity)
+
+
+def _coloured(panel: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The panel without speckle, and where it is coloured, bool ``(H, W)``."""
+    mixed = _despeckled(panel)
+    tinted = chroma(mixed) > TINTED
+    if tinted.mean() < LEAST_TINTED:
+        raise InputError(f"{name}: the overlay's panel has no colours; pass --overlay TOP BOTTOM LEFT RIGHT")
+    return mixed, tinted
 
 
 def _despeckled(image: np.ndarray) -> np.ndarray:
@@ -87,7 +94,9 @@ def _placed(tinted: np.ndarray, found: np.ndarray, distance: np.ndarray) -> tupl
     return values, binary_opening(valid, np.ones((3, 3)))
 
 
-def _from_tint(panel, mixed: np.ndarray, tinted: np.ndarray, colours: ColourBar, opacity: float) -> Elastogram:
+def _from_tint(
+    panel: np.ndarray, mixed: np.ndarray, tinted: np.ndarray, colours: ColourBar, opacity: float
+) -> Elastogram:
     """Without a grey panel: the value from the colour's deviation from grey, and then the grey that is left."""
     values, valid = _placed(tinted, *colours.values_of_tint(mixed[tinted] / opacity))
     shown = colours.colour_of(values)

@@ -190,7 +190,7 @@ def _convolve(scatterers: Tensor, beam: Tensor, pulse: Tensor) -> Tensor:
     return torch.fft.ifft(torch.fft.fft(lateral, dim=1) * pulse, dim=1)
 
 
-def _complex_normal(rngs: list[np.random.Generator], shape: tuple[int, int], device) -> Tensor:
+def _complex_normal(rngs: list[np.random.Generator], shape: tuple[int, ...], device) -> Tensor:
     """Circular complex Gaussian numbers of unit power, ``(B, *shape)``."""
     drawn = np.stack([rng.standard_normal((*shape, 2), dtype=np.float32) for rng in rngs])
     return torch.view_as_complex(torch.from_numpy(drawn).to(device) * 0.70710678)

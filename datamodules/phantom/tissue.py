@@ -95,7 +95,7 @@ def random_field(rng: np.random.Generator, view: Field, axial: float, lateral: f
     return _interpolate(coarse, step, (view.rows, view.columns))
 
 
-def _interpolate(coarse: np.ndarray, step: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:
+def _interpolate(coarse: np.ndarray, step: tuple[int, ...], shape: tuple[int, int]) -> np.ndarray:
     """Linear interpolation from a grid ``step`` times coarser."""
     for axis, (d, n) in enumerate(zip(step, shape, strict=True)):
         if d == 1:
