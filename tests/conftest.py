@@ -40,6 +40,15 @@ def no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", local_only)
 
 
+@pytest.fixture(scope="module")
+def example_method():
+    """The method that CONTRIBUTING.md adds: its name, in METHODS while a module's tests run, and its config."""
+    from tests import contributing
+
+    yield contributing.example_method()
+    contributing.forget_example_method()
+
+
 @pytest.fixture
 def free_port() -> int:
     with socket.socket() as probe:

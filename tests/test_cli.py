@@ -13,9 +13,9 @@ from PIL import Image
 from tests import tiny
 from tests.conftest import ROOT
 from zoo import METHODS
-from zoo.cli import main
+from zoo.cli import SonozooCLI, main
 
-CONFIGS = sorted(path.name for path in (ROOT / "configs").glob("*.yaml") if path.stem not in ("diagnosis", "fda"))
+CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.yaml") if path.stem not in ("diagnosis", "fda"))
 
 
 @pytest.fixture
@@ -41,14 +41,16 @@ def status(arguments: list[str]) -> int:
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_every_shipped_config_names_a_method_and_runs(config, tmp_path):
-    content = yaml.safe_load((ROOT / "configs" / config).read_text())
-    name = content["model"]["class_path"].lower()
-    assert name in METHODS
-    arguments = tiny.command(name, tmp_path, "--trainer.max_epochs=1", "--trainer.limit_train_batches=2")
-    arguments[1] = f"--config={ROOT / 'configs' / config}"
-    arguments = [a for a in arguments if not a.startswith(("--model.constant_epochs", "--model.decay_epochs"))]
+    assert METHODS.by_class_name(tiny.config(config)["model"]["class_path"])
+    arguments = tiny.command(config, tmp_path, "--trainer.max_epochs=1", "--trainer.limit_train_batches=2")
     assert main(arguments) == 0
     assert (tmp_path / "lightning_logs" / "version_0" / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_what_makes_a_config_small_is_taken_and_not_used():
+    cli = SonozooCLI(["--config", str(ROOT / "configs" / "sswe.yaml"), "--data.patients=1"], run=False)
+    assert cli.config.tiny["model"]["width"] == 4
+    assert cli.model.hparams["width"] == 32
 
 
 def test_the_folder_config_trains_on_a_users_own_pairs(pairs, tmp_path):

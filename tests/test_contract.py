@@ -1,6 +1,8 @@
-"""What every method in METHODS must do. A new method is covered once it stands in METHODS and in tests/tiny.py."""
+"""What every method must do. A new one is covered once it stands in METHODS and its config says what makes it tiny, as
+the one that CONTRIBUTING.md adds."""
 
 import copy
+import inspect
 import math
 
 import pandas as pd
@@ -10,11 +12,11 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from datamodules import InputError
 from tests import tiny
-from tests.conftest import ROOT
 from zoo import METHODS
 from zoo.cli import main
 
-methods = pytest.mark.parametrize("name", METHODS.trained_translators())
+pytestmark = pytest.mark.usefixtures("example_method")
+methods = pytest.mark.parametrize("name", [*METHODS.trained_translators(), "regression"])
 
 
 class Loader:
@@ -34,9 +36,17 @@ def run_folder(folder, version: int = 0):
     return folder / "lightning_logs" / f"version_{version}"
 
 
+def optimizers_of(configured) -> list[torch.optim.Optimizer]:
+    """Of what ``configure_optimizers`` gives, in any of the forms that Lightning takes."""
+    if isinstance(configured, torch.optim.Optimizer):
+        return [configured]
+    return configured[0] if isinstance(configured, tuple) else [configured["optimizer"]]
+
+
 def test_every_method_has_a_config_and_a_tiny_form():
-    assert set(tiny.TINY) == set(tiny.EAGER) == set(METHODS.trained_translators())
-    assert all((ROOT / "configs" / f"{name}.yaml").is_file() for name in METHODS)
+    for name, (_, arguments) in tiny.TINY.items():
+        assert METHODS.by_class_name(tiny.config(name)["model"]["class_path"]) is METHODS[name]
+        assert set(arguments) <= set(inspect.signature(METHODS[name]).parameters)
 
 
 @methods
@@ -93,8 +103,7 @@ def test_the_last_checkpoint_is_of_the_last_epoch_also_when_it_was_not_the_best(
 @methods
 def test_each_optimizer_changes_its_own_parameters_alone(name, tmp_path):
     model = tiny.method(name)
-    configured = model.configure_optimizers()
-    optimizers = configured[0] if isinstance(configured, tuple) else [configured["optimizer"]]
+    optimizers = optimizers_of(model.configure_optimizers())
     groups = [{id(p) for group in o.param_groups for p in group["params"]} for o in optimizers]
     assert sum(len(group) for group in groups) == len(set().union(*groups)), "no parameter has two optimizers"
     assert set().union(*groups) == {id(p) for p in model.parameters() if p.requires_grad}
@@ -116,12 +125,12 @@ def test_each_optimizer_changes_its_own_parameters_alone(name, tmp_path):
 
     def watched_optimizers():
         configured = original()
-        for optimizer in configured[0] if isinstance(configured, tuple) else [configured["optimizer"]]:
+        for optimizer in optimizers_of(configured):
             watch(optimizer)
         return configured
 
     model.configure_optimizers = watched_optimizers
-    tiny.trainer(tmp_path, limit_train_batches=2).fit(model, tiny.data(tiny.TINY[name][0]))
+    tiny.trainer(tmp_path, limit_train_batches=2).fit(model, tiny.data(tiny.task_of(name)))
     assert len(changed) == 2 * len(optimizers)
     for own, moved in changed:
         assert moved
@@ -130,7 +139,7 @@ def test_each_optimizer_changes_its_own_parameters_alone(name, tmp_path):
 
 @methods
 def test_a_checkpoint_gives_the_same_outputs(name, tmp_path):
-    data, model = tiny.data(tiny.TINY[name][0]), tiny.method(name)
+    data, model = tiny.data(tiny.task_of(name)), tiny.method(name)
     fit = tiny.trainer(tmp_path, enable_checkpointing=True, callbacks=[ModelCheckpoint(tmp_path, save_last=True)])
     fit.fit(model, data)
     loaded = METHODS[name].load_from_checkpoint(tmp_path / "last.ckpt", weights_only=True).eval()
@@ -150,7 +159,7 @@ def test_any_channels_and_sizes(name, channels, size):
 
 @methods
 def test_evaluation_is_deterministic(name, tmp_path):
-    data, model = tiny.data(tiny.TINY[name][0]), tiny.method(name)
+    data, model = tiny.data(tiny.task_of(name)), tiny.method(name)
     tables = []
     for run in ("a", "b"):
         callback = tiny.evaluation(data.task, tmp_path / run)
@@ -161,14 +170,13 @@ def test_evaluation_is_deterministic(name, tmp_path):
 
 @methods
 def test_one_batch_overfits(name, tmp_path):
-    """Sixty epochs on two images halve the error on those images."""
-    task = tiny.TINY[name][0]
-    data = tiny.data(task, fractions=(0.5, 0.2, 0.3))
+    """Thirty steps on two images halve the error on those images."""
+    data = tiny.data(tiny.task_of(name), fractions=(0.5, 0.2, 0.3))
     torch.manual_seed(0)
-    model = tiny.method(name, **tiny.EAGER[name], gradient_clip_val=0.1)
+    model = tiny.method(name, **tiny.eager(name), gradient_clip_val=0.1)
     data.derive(model.derived(tiny.loaded(data)))
     batch = next(iter(data.train_dataloader()))
-    data.train_dataloader = lambda: Loader(lambda: [batch])
+    data.train_dataloader = lambda: Loader(lambda: 30 * [batch])
 
     def error() -> float:
         with torch.no_grad():
@@ -176,13 +184,13 @@ def test_one_batch_overfits(name, tmp_path):
         return float(difference.sum() / batch["valid"].sum())
 
     before = error()
-    tiny.trainer(tmp_path, max_epochs=100).fit(model, data)
+    tiny.trainer(tmp_path).fit(model, data)
     assert error() < 0.5 * before
 
 
 @methods
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(name, tmp_path):
-    data, model = tiny.data(tiny.TINY[name][0]), tiny.method(name)
+    data, model = tiny.data(tiny.task_of(name)), tiny.method(name)
     data.derive(model.derived(tiny.loaded(data)))
     good = list(data.train_dataloader())
     bad = copy.deepcopy(good)
@@ -210,7 +218,7 @@ def test_gradients_are_clipped_in_its_kind_of_optimisation(name, tmp_path):
         norms.append(float(torch.cat(gradients).norm()))
 
     model.on_before_optimizer_step = watched
-    tiny.trainer(tmp_path, limit_train_batches=2).fit(model, tiny.data(tiny.TINY[name][0]))
+    tiny.trainer(tmp_path, limit_train_batches=2).fit(model, tiny.data(tiny.task_of(name)))
     assert len(norms) >= 2
     assert max(norms) <= 1.001e-3
 

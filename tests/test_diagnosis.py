@@ -17,7 +17,7 @@ from zoo.methods.diagnosis import Diagnosis
 from zoo.metrics import CLASSIFICATION
 from zoo.translations import TranslationSource, load_translator
 
-SMALL = {"backbone": "test_resnet", "size": 32, "preset": "stable", "decay_epochs": 2}
+SMALL = tiny.shrunk("diagnosis") | {"preset": "stable", "decay_epochs": 2}
 
 
 def classifier(**kwargs) -> Diagnosis:

@@ -246,8 +246,7 @@ def test_the_reversal_may_grow_from_nothing_to_one(tmp_path):
             strengths.append(super()._reversal_strength())
             return strengths[-1]
 
-    _, arguments = tiny.TINY["hsct"]
-    model = Watched(out_channels=3, grl_schedule="dann", **arguments)
+    model = Watched(out_channels=3, grl_schedule="dann", **tiny.shrunk("hsct"))
     tiny.trainer(tmp_path, max_epochs=4).fit(model, tiny.data("elastography"))
     assert strengths[0] == 0.0
     assert strengths == sorted(strengths)

@@ -1,8 +1,10 @@
-"""Every method at a size that trains in a second."""
+"""Every method at a size that trains in a second, as its own config has it under ``tiny``."""
 
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import yaml
 
 from datamodules import PhantomDataModule
 from tests.conftest import ROOT
@@ -10,44 +12,37 @@ from zoo import METHODS
 from zoo.evaluation import Evaluation
 from zoo.metrics import make_metrics
 
-# Constructor arguments that shrink a method, and the phantom task that its config runs on.
-TINY: dict[str, tuple[str, dict[str, Any]]] = {
-    "cyclegan": ("enhancement", {"perceptual_weights": None, "width": 4, "n_blocks": 1}),
-    "harmonizer": ("harmonization", {"depth": 3, "width": 4, "constant_epochs": 1, "decay_epochs": 3}),
-    "hsct": (
-        "elastography",
-        {
-            "preset": "stable",
-            "decay_epochs": 4,
-            "widths": (8, 16, 32, 48),
-            "depth": 1,
-            "heads": 2,
-            "positions": (4, 4),
-            "disc_width": 8,
-            "superpixels": 4,
-            "patch_length": 32,
-        },
-    ),
-    "pix2pix": ("elastography", {"depth": 3, "width": 4, "constant_epochs": 1, "decay_epochs": 3}),
-    "sswe": ("swe", {"width": 4, "patience": 0}),
-}
+ELSEWHERE: dict[str, Path] = {}  # configs that are not in configs/
 
 
-# What makes a method follow two images closely within a hundred epochs.
-EAGER: dict[str, dict[str, Any]] = {
-    "cyclegan": {"width": 16, "lr_generator": 3e-3, "lambda_adversarial": 0.0, "lambda_perceptual": 10.0},
-    "harmonizer": {"width": 16, "lambda_identity": 10.0, "constant_epochs": 200},
-    "hsct": {
-        "lr": 1e-3,
-        "decay_epochs": 200,
-        "use_adv": False,
-        "use_apc": False,
-        "use_cmm": False,
-        "lambda_pixel": 1.0,
-    },
-    "pix2pix": {"width": 16, "dropout": 0.0, "constant_epochs": 200, "lr": 2e-3},
-    "sswe": {"width": 16, "dropout": 0.0, "lr": 5e-3, "patience": 100},
-}
+def config_path(name: str) -> Path:
+    return ELSEWHERE.get(name, ROOT / "configs" / f"{name}.yaml")
+
+
+def config(name: str) -> dict[str, Any]:
+    return yaml.safe_load(config_path(name).read_text())
+
+
+def shrunk(name: str) -> dict[str, Any]:
+    """Constructor arguments that make a config's method small."""
+    return _arguments(config(name)["tiny"]["model"])
+
+
+def eager(name: str) -> dict[str, Any]:
+    """Those that, beside them, let it follow two images closely within a few steps."""
+    return _arguments(config(name)["tiny"].get("overfit", {}))
+
+
+def task_of(name: str) -> str:
+    """The phantom's task that a config runs on."""
+    return config(name)["data"]["init_args"]["task"]
+
+
+def _arguments(read: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in read.items()}
+
+
+TINY: dict[str, tuple[str, dict[str, Any]]] = {name: (task_of(name), shrunk(name)) for name in METHODS}
 
 
 def data(task: str, **kwargs: Any) -> PhantomDataModule:
@@ -57,7 +52,7 @@ def data(task: str, **kwargs: Any) -> PhantomDataModule:
 
 def metrics(name: str) -> list[str]:
     """What a method's own task is scored by; LNCC has no value where nothing varies."""
-    task = data(TINY[name][0]).task
+    task = data(task_of(name)).task
     return [metric for metric in make_metrics(task.references, task.target) if metric != "LNCC"]
 
 
@@ -67,9 +62,8 @@ def loaded(data: PhantomDataModule):
 
 
 def method(name: str, in_channels: int = 1, out_channels: int | None = None, **kwargs: Any):
-    task, arguments = TINY[name]
-    channels = data(task).task.target.channels if out_channels is None else out_channels
-    return METHODS[name](in_channels=in_channels, out_channels=channels, **(arguments | kwargs))
+    channels = data(task_of(name)).task.target.channels if out_channels is None else out_channels
+    return METHODS[name](in_channels=in_channels, out_channels=channels, **(shrunk(name) | kwargs))
 
 
 def trainer(folder, **kwargs: Any) -> pl.Trainer:
@@ -89,15 +83,14 @@ def trainer(folder, **kwargs: Any) -> pl.Trainer:
 
 def command(name: str, folder, *more: str) -> list[str]:
     """The command line that trains a method by its own config, made tiny."""
-    _, arguments = TINY[name]
     return [
         "fit",
-        f"--config={ROOT / 'configs' / f'{name}.yaml'}",
+        f"--config={config_path(name)}",
         "--data.patients=12",
         "--data.size=[32,32]",
         "--data.batch_size=2",
         "--data.num_workers=0",
-        *(f"--model.{key}={yaml_value(value)}" for key, value in arguments.items()),
+        *(f"--model.{key}={yaml_value(value)}" for key, value in shrunk(name).items()),
         "--trainer.accelerator=cpu",
         "--trainer.enable_progress_bar=false",
         "--trainer.enable_model_summary=false",

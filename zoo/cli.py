@@ -5,6 +5,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningDataModule
@@ -21,6 +22,7 @@ from zoo.translations import read_checkpoint
 
 # Short names resolve only for classes that were imported.
 NAMED = [*METHODS.values(), *(getattr(datamodules, name) for name in datamodules.__all__)]
+TINY = "what makes this config small, for tests; not used otherwise"
 KEYWORDS = ("best", "last", "hpc", "registry")  # that Lightning takes in place of a path
 
 
@@ -57,6 +59,7 @@ class SonozooCLI(LightningCLI):
         parser.add_lightning_class_args(Evaluation, "evaluation")
         parser.add_lightning_class_args(PredictionWriter, "predictions")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_argument("--tiny", type=dict[str, Any] | None, default=None, help=TINY)
         parser.set_defaults({"checkpoint.save_on_train_epoch_end": True})
         parser.add_lightning_class_args(LastCheckpoint, "last_checkpoint")
         parser.link_arguments("data.task", "evaluation.task", apply_on="instantiate")
