@@ -60,7 +60,7 @@ def results(tmp_path_factory, cache):
     """The suite run whole, on phantoms and on a small USenhance."""
     folder = tmp_path_factory.mktemp("enhancement")
     images = write_usenhance(folder / "images", counts={"thyroid": 10, "breast": 10})
-    status = main(["run", write(folder), "--out", str(folder / "out"), "--usenhance", str(images), "--jobs", "1"])
+    status = main(["run", write(folder), "--out", str(folder / "out"), "--usenhance", str(images), "--jobs", "2"])
     return folder / "out", status
 
 

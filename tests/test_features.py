@@ -26,7 +26,7 @@ SUITE = {
             "metrics": ["PSNR", "MI_source", "Dice"],
             "data": {"patients": 40, "size": [64, 64], "batch_size": 4, "augmentation": None},
             "trainer": {"max_epochs": 1, "accelerator": "cpu", "limit_val_batches": 0},
-            "sets": {"patients": {}, "object": {"task": "test_object"}},
+            "sets": {"patients": {}, "object": {"task": "test_object", "patients": 12}},
             "columns": ["patients>patients", "patients>object"],
             "radiomics": {"sets": "patients>patients", "pairs": "patients>object", "wavelet": ""},
             "paper": {"paper": "harmonizer", "columns": {"patients>object": "Fig 4a", "patients>patients": 2}},
@@ -44,7 +44,7 @@ SUITE = {
 def cells(tmp_path_factory, cache):
     folder = tmp_path_factory.mktemp("features")
     (folder / "tiny.yaml").write_text(yaml.safe_dump(SUITE, sort_keys=False))
-    assert main(["run", str(folder / "tiny.yaml"), "--out", str(folder / "out"), "--jobs", "1"]) == 0
+    assert main(["run", str(folder / "tiny.yaml"), "--out", str(folder / "out"), "--jobs", "2"]) == 0
     return {cell["row"]: folder / "out" / "cells" / cell["hash"] for cell in read_plan(folder / "out")["cells"]}
 
 

@@ -28,7 +28,14 @@ SUITE = {
                     "prostate>prostate": {"table": "text", "method": "U-Net trained on thyroid"},
                 },
             },
-            "data": {"task": "prostate", "patients": 10, "size": [32, 32], "batch_size": 8, "augmentation": None},
+            "data": {
+                "task": "prostate",
+                "patients": 4,
+                "fractions": [0.5, 0.0, 0.5],
+                "size": [32, 32],
+                "batch_size": 8,
+                "augmentation": None,
+            },
             "trainer": {"max_epochs": 1, "accelerator": "cpu", "limit_val_batches": 0},
             "model": {"width": 4},
             "sets": {
@@ -53,7 +60,7 @@ SUITE = {
 def out(tmp_path_factory, cache):
     folder = tmp_path_factory.mktemp("sswe")
     (folder / "tiny.yaml").write_text(yaml.safe_dump(SUITE, sort_keys=False))
-    assert main(["run", str(folder / "tiny.yaml"), "--out", str(folder / "out"), "--jobs", "1"]) == 0
+    assert main(["run", str(folder / "tiny.yaml"), "--out", str(folder / "out"), "--jobs", "2"]) == 0
     return folder / "out"
 
 
