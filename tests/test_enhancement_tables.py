@@ -6,11 +6,10 @@ import pytest
 import yaml
 
 from benchmarks.__main__ import main
-from benchmarks.report.figures import curves_plot, load_curves
-from benchmarks.results import read_plan
-from benchmarks.run.runner import write_plan
-from benchmarks.suite import read_suite
-from benchmarks.tables.scores import make_tables
+from benchmarks.report.figures import curves_plot, read_curves
+from benchmarks.results import Plan, PlannedCell, PlannedTable, Results
+from benchmarks.suite import SUITES, read_suite
+from benchmarks.tables.make import make_tables
 from datamodules import InputError
 from tests.test_usenhance import write as write_usenhance
 
@@ -60,25 +59,25 @@ def results(tmp_path_factory, cache):
     """The suite run whole, on phantoms and on a small USenhance."""
     folder = tmp_path_factory.mktemp("enhancement")
     images = write_usenhance(folder / "images", counts={"thyroid": 10, "breast": 10})
-    status = main(["run", write(folder), "--out", str(folder / "out"), "--usenhance", str(images), "--jobs", "2"])
+    status = main(["run", write(folder), "--out", str(folder / "out"), "--data", f"USenhance={images}", "--jobs", "2"])
     return folder / "out", status
 
 
 def table(out, key: str):
-    return next(table for table in make_tables(out) if table.key == key)
+    return next(table for table in make_tables(Results(out)) if table.key == key)
 
 
 def test_the_suite_runs_on_phantoms_and_on_real_images(results):
     out, status = results
     assert status == 0
-    keys = [table.key for table in make_tables(out)]
+    keys = [table.key for table in make_tables(Results(out))]
     assert keys == ["enhancement_data", "enhancement", "usenhance_data", "usenhance"]
 
 
 def test_a_table_of_real_images_is_left_out_without_them_and_said_so(tmp_path, capsys):
     suite = read_suite(write(tmp_path))
     assert list(suite.tables) == ["enhancement"]
-    assert suite.left_out == ["table 'usenhance' is left out; name the folder of images by --usenhance DIR"]
+    assert suite.left_out == ["table 'usenhance' is left out; name the folder of images by --data USenhance=DIR"]
     only = {"title": "Real", "tables": {"usenhance": SUITE["tables"]["usenhance"]}}
     (tmp_path / "only.yaml").write_text(yaml.safe_dump(only))
     with pytest.raises(InputError, match="nothing to run: table 'usenhance' is left out"):
@@ -120,8 +119,8 @@ def test_organs_are_groups_of_a_table(results):
     own = table(results[0], "usenhance")
     wide = own.wide()
     assert {"LNCC, thyroid", "LNCC, breast", "LNCC"} <= set(wide.columns)
-    cell = next(c for c in read_plan(results[0])["cells"] if (c["table"], c["row"]) == ("usenhance", "no PL"))
-    scores = pd.read_csv(results[0] / "cells" / cell["hash"] / "scores.csv")
+    cell = next(folder for c, folder in Results(results[0]).finished("usenhance") if c.row == "no PL")
+    scores = cell.read_scores()
     expected = scores.groupby("organ")["PSNR"].mean()
     assert wide.loc["no PL", "PSNR, breast"] == f"{expected['breast']:.2f}"
     assert wide.loc["no PL", "PSNR, thyroid"] == f"{expected['thyroid']:.2f}"
@@ -129,12 +128,12 @@ def test_organs_are_groups_of_a_table(results):
 
 def test_curves_are_those_of_the_loggers(results):
     out, _ = results
-    curves = load_curves(out, read_plan(out), "enhancement")
+    curves = read_curves(Results(out), "enhancement")
     assert set(curves["row"]) == {OURS, "no PL"}
     assert sorted(curves[curves["row"] == "no PL"]["epoch"]) == [1, 2]
     assert curves[["LNCC", "SSIM", "PSNR"]].notna().all().all()
-    cell = next(c for c in read_plan(out)["cells"] if (c["table"], c["row"]) == ("enhancement", "no PL"))
-    logged = pd.read_csv(out / "cells" / cell["hash"] / "logs" / "metrics.csv").dropna(subset=["val/LNCC"])
+    cell = next(folder for c, folder in Results(out).finished("enhancement") if c.row == "no PL")
+    logged = pd.read_csv(cell / "logs" / "metrics.csv").dropna(subset=["val/LNCC"])
     assert list(curves[curves["row"] == "no PL"]["LNCC"]) == list(logged["val/LNCC"])
     drawn = (out / "figures" / "enhancement_curves.svg").read_text()
     assert drawn.startswith("<?xml")
@@ -150,15 +149,16 @@ def test_curves_of_an_interrupted_run_are_whole(tmp_path):
         logged = pd.DataFrame({"epoch": epochs, "val/SSIM": [score + epoch / 10 for epoch in epochs]})
         logged.to_csv(cell / name / "metrics.csv")
     (cell / "done.json").write_text("{}")
-    plan = {"cells": [{"table": "t", "row": "r", "hash": "abc"}]}
-    curves = load_curves(tmp_path, plan, "t")
+    table, results = PlannedTable("t", "T", ["SSIM"], {"r": "r"}), Results(tmp_path)
+    results.write_plan(Plan("s", "S", {"t": table}, [PlannedCell("t", "r", 0, 0, "abc")]))
+    curves = read_curves(results, "t")
     assert dict(zip(curves["epoch"], curves["SSIM"].round(3), strict=True)) == {1: 0.1, 2: 0.6, 3: 0.7}
-    assert "SSIM" in curves_plot(curves, {"metrics": ["SSIM"], "rows": ["r"]})
+    assert "SSIM" in curves_plot(curves, table)
 
 
 def test_every_row_of_table_2_is_one_override():
     """In the shipped suite, the CycleGAN rows differ from the paper's own in one switch and the number of blocks."""
-    rows = read_suite("paper").tables["enhancement"]["rows"]
+    rows = yaml.safe_load((SUITES / "paper.yaml").read_text())["tables"]["enhancement"]["rows"]
     models = {row: settings.get("model", {}) for row, settings in rows.items()}
     assert models[OURS] == {"lambda_identity": 1.0}, "as printed"
     assert models["CycleGAN (no PL)"] == models[OURS] | {"n_blocks": 9, "perceptual_on": "none"}
@@ -167,6 +167,6 @@ def test_every_row_of_table_2_is_one_override():
 
 
 def test_tables_are_made_before_anything_has_run(tmp_path):
-    write_plan(read_suite(write(tmp_path)), tmp_path / "out")
-    assert [table.key for table in make_tables(tmp_path / "out")] == ["enhancement"]
-    assert all(np.isnan(table.cells["mean"]).all() for table in make_tables(tmp_path / "out"))
+    Results(tmp_path / "out").write_plan(read_suite(write(tmp_path)).plan())
+    assert [table.key for table in make_tables(Results(tmp_path / "out"))] == ["enhancement"]
+    assert all(np.isnan(table.cells["mean"]).all() for table in make_tables(Results(tmp_path / "out")))

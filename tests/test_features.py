@@ -11,9 +11,9 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.__main__ import main
-from benchmarks.results import read_plan
+from benchmarks.results import CellFolder, Results
 from benchmarks.run.cell import _scores
-from benchmarks.tables.scores import make_tables
+from benchmarks.tables.make import make_tables
 from datamodules.batch import Task
 from zoo.evaluation import Evaluation
 
@@ -31,7 +31,7 @@ SUITE = {
             "radiomics": {"sets": "patients>patients", "pairs": "patients>object", "wavelet": ""},
             "paper": {"paper": "harmonizer", "columns": {"patients>object": "Fig 4a", "patients>patients": 2}},
             "rows": {
-                "original": {"config": "harmonizer.yaml", "baseline": "identity"},
+                "original": {"config": "harmonizer.yaml", "class_path": "benchmarks.run.baselines.Identity"},
                 "FDA": {"config": "fda.yaml"},
                 "full": {"config": "harmonizer.yaml", "model": TINY, "paper_method": "CycleGAN + SN + SE + Mix"},
             },
@@ -45,7 +45,13 @@ def cells(tmp_path_factory, cache):
     folder = tmp_path_factory.mktemp("features")
     (folder / "tiny.yaml").write_text(yaml.safe_dump(SUITE, sort_keys=False))
     assert main(["run", str(folder / "tiny.yaml"), "--out", str(folder / "out"), "--jobs", "2"]) == 0
-    return {cell["row"]: folder / "out" / "cells" / cell["hash"] for cell in read_plan(folder / "out")["cells"]}
+    results = Results(folder / "out")
+    return {cell.row: results.cell(cell.hash) for cell in results.plan.cells}
+
+
+def out_of(cells):
+    """The results folder that the cells lie in."""
+    return cells["full"].path.parent.parent
 
 
 def test_every_row_is_tested_on_every_column(cells):
@@ -80,8 +86,8 @@ def test_regions_are_the_lesions_and_the_whole_image(cells):
 
 
 def test_the_papers_tables_are_made_of_them(cells):
-    out = cells["full"].parent.parent
-    tables = {table.key: table for table in make_tables(out)}
+    out = out_of(cells)
+    tables = {table.key: table for table in make_tables(Results(out))}
     radiomics = tables["harmonization_radiomics"]
     wide = radiomics.wide()
     assert list(wide.index) == ["original", "FDA", "full"]
@@ -102,7 +108,7 @@ def test_the_papers_tables_are_made_of_them(cells):
 
 
 def test_the_papers_numbers_stand_beside_ours(cells):
-    tables = {table.key: table for table in make_tables(cells["full"].parent.parent)}
+    tables = {table.key: table for table in make_tables(Results(out_of(cells)))}
     own, radiomics, outcome = (tables[f"harmonization{tail}"].wide("**{}**") for tail in ("", "_radiomics", "_outcome"))
     assert own.loc["original", "PSNR, patients>object, paper"] == "11.18 ± 0.69"
     assert own.loc["full", "MI_source, patients>object, paper"] == "4.780 ± 0.070"
@@ -119,11 +125,11 @@ def test_the_papers_numbers_stand_beside_ours(cells):
 
 def test_likeness_is_also_given_without_wavelets(cells, tmp_path):
     out = tmp_path / "out"
-    shutil.copytree(cells["full"].parent.parent, out)
+    shutil.copytree(out_of(cells), out)
     for path in (out / "cells").glob("*/features.csv.gz"):
         texture = {name: name.replace("original", "wavelet-HH") for name in pd.read_csv(path) if "_glcm_" in name}
         pd.read_csv(path).rename(columns=texture).to_csv(path, index=False)
-    radiomics = {table.key: table for table in make_tables(out)}["harmonization_radiomics"]
+    radiomics = {table.key: table for table in make_tables(Results(out))}["harmonization_radiomics"]
     by_feature = pd.read_csv(out / "tables" / "harmonization_correlations.csv", index_col="feature")["FDA"]
     wide = radiomics.wide()
     assert list(wide) == ["mean r", "mean r, paper", "mean r, without wavelets", "Frechet distance",
@@ -137,10 +143,10 @@ def test_likeness_is_also_given_without_wavelets(cells, tmp_path):
 
 def test_an_outcome_that_cannot_be_predicted_is_said_and_costs_no_other_table(cells, tmp_path):
     out = tmp_path / "out"
-    shutil.copytree(cells["full"].parent.parent, out)
+    shutil.copytree(out_of(cells), out)
     for path in (out / "cells").glob("*/features.csv.gz"):
         pd.read_csv(path).assign(outcome=1, original_firstorder_Mean=1.0).to_csv(path, index=False)
-    tables = {table.key: table for table in make_tables(out)}
+    tables = {table.key: table for table in make_tables(Results(out))}
     assert set(tables) == {"harmonization", "harmonization_radiomics"}
     notes = " ".join(tables["harmonization_radiomics"].notes)
     assert "No prediction of the outcome: a cohort of" in notes
@@ -148,7 +154,7 @@ def test_an_outcome_that_cannot_be_predicted_is_said_and_costs_no_other_table(ce
 
 
 def test_the_gallery_shows_images_of_every_column(cells):
-    out = cells["full"].parent.parent
+    out = out_of(cells)
     picture = Image.open(out / "figures" / "harmonization_gallery.png")
     names = json.loads((out / "figures" / "harmonization_gallery.json").read_text())
     assert names == ["source", "target", "original", "FDA", "full"]
@@ -170,7 +176,7 @@ def test_every_column_has_its_own_fid(tmp_path):
                 (tmp_path / "scores_test_set.csv").write_text(f"FID,images\n{self.fid},2\n")
 
     found = [
-        _scores(SimpleNamespace(trainer=Trainer(fid), datamodule=None), None, tmp_path, tmp_path)
+        _scores(SimpleNamespace(trainer=Trainer(fid), datamodule=None), None, CellFolder(tmp_path))[0]
         for fid in (12.5, None)
     ]
     assert list(found[0]["FID"]) == [12.5, 12.5]
@@ -179,7 +185,7 @@ def test_every_column_has_its_own_fid(tmp_path):
 
 
 def test_the_papers_figures_are_drawn_of_the_tables(cells):
-    out = cells["full"].parent.parent
+    out = out_of(cells)
     heat, roc = ((out / "figures" / f"harmonization_{kind}.svg").read_text() for kind in ("heat", "outcome"))
     assert "102 features" in heat
     assert "ComBat on features" in roc
@@ -187,5 +193,5 @@ def test_the_papers_figures_are_drawn_of_the_tables(cells):
 
 
 def test_training_free_methods_leave_no_checkpoint(cells):
-    assert not (cells["FDA"] / "checkpoints").exists()
-    assert (cells["full"] / "checkpoints" / "last.ckpt").is_file()
+    assert not cells["FDA"].checkpoint.parent.exists()
+    assert cells["full"].checkpoint.is_file()

@@ -1,17 +1,19 @@
 """The sSWE study by suite: sets of several planes a patient, columns of one training, and the latent space."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from benchmarks.__main__ import main
-from benchmarks.analyses.latent.space import LatentKeeper, mixing, principal_components, write_latent
-from benchmarks.results import read_plan
-from benchmarks.tables.scores import make_tables
+from benchmarks.analyses.latent import LatentMeasurement, mixing, principal_components
+from benchmarks.results import Results
+from benchmarks.tables.make import make_tables
 from datamodules import InputError
 
 SUITE = {
@@ -65,7 +67,7 @@ def out(tmp_path_factory, cache):
 
 
 def test_one_training_is_scored_on_every_column_per_patient(out):
-    tables = {table.key: table for table in make_tables(out)}
+    tables = {table.key: table for table in make_tables(Results(out))}
     wide = tables["generalization"].wide()
     for column in SUITE["tables"]["generalization"]["columns"]:
         assert "±" in wide.loc["plain", f"RMSE, {column}"]
@@ -78,14 +80,14 @@ def test_one_training_is_scored_on_every_column_per_patient(out):
 
 
 def test_scanners_are_looked_at_in_the_latent_space(out):
-    tables = {table.key: table for table in make_tables(out)}
+    tables = {table.key: table for table in make_tables(Results(out))}
     wide = tables["generalization_latent"].wide()
     assert list(wide.index) == ["plain", "confident", "aligned"]
     assert wide["mixing"].astype(float).between(0, 2).all()
     assert "mixing" in (out / "figures" / "generalization_latent_tsne.svg").read_text()
     assert "t-SNE of the latent space" in (out / "report.html").read_text()
-    (cell, *_) = read_plan(out)["cells"]
-    table = pd.read_csv(out / "cells" / cell["hash"] / "latent.csv.gz")
+    (_, cell), *_ = Results(out).finished("generalization")
+    table = pd.read_csv(cell / "latent.csv.gz")
     assert table.groupby("column")["id"].nunique().nunique() == 1
     assert set(table["device"]) == {"cart", "scanner B"}
 
@@ -117,9 +119,13 @@ def test_principal_components_keep_distances():
     assert np.linalg.norm(found[0] - found[7]) == pytest.approx(np.linalg.norm(points[0] - points[7]))
 
 
-def test_maps_of_two_sizes_are_refused(tmp_path):
-    keepers = {"a>a": LatentKeeper(), "a>b": LatentKeeper()}
-    for keeper, size in zip(keepers.values(), (4, 9), strict=True):
-        keeper.facts, keeper.maps = [{"id": "1", "patient": "1", "device": ""}] * 2, [np.zeros(size)] * 2
-    with pytest.raises(InputError, match="a>a, a>b have images of different sizes; name columns of one size"):
-        write_latent(tmp_path, keepers)
+def test_maps_of_two_sizes_are_refused():
+    measured = LatentMeasurement(["a>a", "a>b"])
+    for column, size in (("a>a", 4), ("a>b", 6), ("b>b", 8)):
+        method = SimpleNamespace(latent=lambda source, size=size: torch.zeros(2, 1, size, size))
+        batch = {"source": torch.zeros(2, 1, 8, 8), "id": ["1", "2"], "patient": ["1", "2"], "device": ["", ""]}
+        measured.take(column, method, batch, {})
+        if column == "a>b":
+            with pytest.raises(InputError, match="a>a, a>b have images of different sizes; name columns of one size"):
+                measured.finish(column, None)
+    assert len(measured.maps) == 4, "other columns are not looked at"

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from datamodules.batch import Batch
+from datamodules.batch import Batch, TranslationData
 from datamodules.ultrasound import UltrasoundDataModule
 from zoo.translator import Translator
 
@@ -26,7 +26,8 @@ class MeanTarget(Identity):
 
     mean: Tensor
 
-    def learn(self, data: UltrasoundDataModule) -> None:
+    def learn(self, data: TranslationData) -> None:
+        assert isinstance(data, UltrasoundDataModule), "benchmarks run on nothing else"
         dataset = data.dataset("train")
         total = count = torch.zeros(())
         for index in range(len(dataset)):
