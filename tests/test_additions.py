@@ -1,4 +1,5 @@
-"""What CONTRIBUTING.md promises: a dataset is one file and one config, an analysis one file and one line."""
+"""What CONTRIBUTING.md promises: a method is a row of a suite and of the speed table by its config alone; a dataset is
+one file and one config, an analysis one file and one line."""
 
 import re
 import shutil
@@ -12,11 +13,14 @@ from benchmarks.__main__ import main
 from benchmarks.analyses.registry import ANALYSES
 from benchmarks.results import Results
 from benchmarks.run.cell import _run
+from benchmarks.speed.methods import method_speed
 from benchmarks.suite import read_suite
 from benchmarks.tables.make import make_tables
 from datamodules import InputError
 from datamodules.phantom.__main__ import main as write_phantoms
+from tests import tiny
 from tests.conftest import ROOT
+from tests.test_speed import small_config
 from zoo.cli import main as sonozoo
 
 SMALL = {"size": [32, 32], "batch_size": 4, "augmentation": None, "fractions": [0.5, 0.2, 0.3]}
@@ -50,6 +54,23 @@ def make_images(folder):
         for number, path in enumerate(sorted((folder / "made" / side).iterdir())):
             shutil.copy(path, folder / "images" / own / f"p{number:03}_0.png")
     return folder / "images"
+
+
+def test_the_example_method_is_timed_and_stands_in_a_table(example_method, tmp_path, capsys):
+    name, config = example_method
+    shutil.copy(config, tmp_path)
+    row = {"config": config.name, "model": tiny.shrunk(name)}
+    table = {"title": "New", "metrics": ["SSIM"], "data": SMALL | {"patients": 12}, "trainer": QUICK,
+             "rows": {"Regression": row}}  # fmt: skip
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"tables": {"t": table}}))
+    assert main(["run", str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "out"), "--jobs", "1"]) == 0
+    (printed,) = make_tables(Results(tmp_path / "out"))
+    assert list(printed.wide().index) == ["identity", "mean", "Regression"]
+    assert printed.cells["mean"].notna().all()
+    capsys.readouterr()
+    speed = method_speed("cpu", [name], small_config(tmp_path, name, config))
+    assert (speed["method"] == name).all()
+    assert (speed[["step_ms", "inference_ms"]] > 0).all(axis=None)
 
 
 def test_the_example_dataset_is_trained_on_and_stands_in_a_table(modules, capsys):

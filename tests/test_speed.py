@@ -33,9 +33,9 @@ def test_a_methods_work_is_that_of_its_config(name):
     assert not [key for key, value in work.arguments.items() if key.endswith("weights") and value is not None]
 
 
-def small_config(folder, name: str):
-    """The method's config at its tiny size."""
-    config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+def small_config(folder, name: str, path=None):
+    """The folder with the method's config at its tiny size."""
+    config = yaml.safe_load((path or CONFIGS / f"{name}.yaml").read_text())
     config["model"].setdefault("init_args", {}).update(config.get("tiny", {}).get("model", {}))
     config["data"]["init_args"] |= {"size": [32, 32], "batch_size": 2}
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(config))

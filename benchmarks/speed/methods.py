@@ -97,8 +97,7 @@ def _measure(work: Workload, dtype: torch.dtype | None, channels_last: bool, dev
 
 def _training_step(model: Translator, batch: Batch, device: str, dtype: torch.dtype | None) -> Callable[[], None]:
     """The method's own losses and optimizers, without the trainer around them."""
-    configured: Any = model.configure_optimizers()
-    optimizers = configured[0] if isinstance(configured, tuple) else [configured["optimizer"]]
+    optimizers = _optimizers(model.configure_optimizers())
 
     def autocast() -> Any:
         return torch.autocast(device, dtype, enabled=dtype is not None)
@@ -125,3 +124,10 @@ def _training_step(model: Translator, batch: Batch, device: str, dtype: torch.dt
         take(optimizers[0], losses["total"])
 
     return step
+
+
+def _optimizers(configured: Any) -> list[torch.optim.Optimizer]:
+    """Of what ``configure_optimizers`` may return: one, one with its schedule, or several with theirs."""
+    if isinstance(configured, torch.optim.Optimizer):
+        return [configured]
+    return [configured["optimizer"]] if isinstance(configured, dict) else list(configured[0])
