@@ -130,7 +130,7 @@ def test_likeness_is_also_given_without_wavelets(cells, tmp_path):
         texture = {name: name.replace("original", "wavelet-HH") for name in pd.read_csv(path) if "_glcm_" in name}
         pd.read_csv(path).rename(columns=texture).to_csv(path, index=False)
     radiomics = {table.key: table for table in make_tables(Results(out))}["harmonization_radiomics"]
-    by_feature = pd.read_csv(out / "tables" / "harmonization_correlations.csv", index_col="feature")["FDA"]
+    by_feature = radiomics.files["harmonization_correlations"].set_index("feature")["FDA"]
     wide = radiomics.wide()
     assert list(wide) == ["mean r", "mean r, paper", "mean r, without wavelets", "Frechet distance",
                           "Frechet distance, without wavelets"]  # fmt: skip

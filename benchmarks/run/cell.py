@@ -193,8 +193,7 @@ def _evaluation(cli: SonozooCLI, folder: CellFolder) -> Evaluation:
 
 
 def _callbacks(cli: SonozooCLI) -> list[pl.Callback]:
-    callbacks: list[pl.Callback] = vars(cli.trainer)["callbacks"]  # which Lightning does not declare
-    return callbacks
+    return cli.trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it in a connector
 
 
 class _Kept(pl.Callback):
