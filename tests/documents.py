@@ -9,6 +9,7 @@ ROOMS = [ROOT / room / "README.md" for room in ("zoo", "datamodules", "benchmark
 PAGES = [ROOT / "README.md", *(page for page in ROOMS if page.is_file())]  # every command of theirs is executed
 RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.md"))
 CHANGELOG = ROOT / "CHANGELOG.md"  # may name what is no more
+MADE_BY_THE_READER = {"zoo/methods/regression.py", "configs/regression.yaml"}  # CONTRIBUTING's example
 DOCUMENTS = [*PAGES, ROOT / "CONTRIBUTING.md", *RESULTS, CHANGELOG]
 
 NAMED_FILE = re.compile(r"`((?:zoo|datamodules|benchmarks|configs|tests)/[\w/.]+\.\w+)`")
@@ -28,6 +29,11 @@ def links(document: Path) -> list[str]:
     """Where its links and pictures lead, but for the web and for places on the same page."""
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text())
     return [target for target in targets if not target.startswith(("http:", "https:"))]
+
+
+def named_files(document: Path) -> set[str]:
+    """By their path from the top, but for those that the document tells its reader to make."""
+    return set(NAMED_FILE.findall(document.read_text())) - MADE_BY_THE_READER
 
 
 def python_blocks(document: Path) -> list[str]:

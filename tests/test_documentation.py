@@ -12,7 +12,6 @@ from tests.conftest import ROOT
 from tests.documents import (
     CHANGELOG,
     DOCUMENTS,
-    NAMED_FILE,
     NAMED_MODULE,
     NAMED_SUITE,
     OWN_FILE,
@@ -20,6 +19,7 @@ from tests.documents import (
     ROOMS,
     commands,
     links,
+    named_files,
     python_blocks,
     relative,
 )
@@ -70,7 +70,7 @@ def test_named_files_modules_and_suites_exist(document):
     suites = {path.stem for path in (ROOT / "benchmarks" / "suites").glob("*.yaml")}
     assert set(NAMED_SUITE.findall(text)) <= suites
     if document != CHANGELOG:
-        assert [path for path in NAMED_FILE.findall(text) if not (ROOT / path).exists()] == []
+        assert [path for path in named_files(document) if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("page", [page for page in ROOMS if page in PAGES], ids=relative)

@@ -61,11 +61,11 @@ def check(found, patient) -> None:
     assert (found.valid & ~shown).sum() < 0.05 * shown.sum()
 
 
-@pytest.mark.parametrize("quality", [75, 85, 95])
+@pytest.mark.parametrize(("number", "quality"), [(0, 95), (1, 75)])
 @pytest.mark.parametrize("opacity", [0.3, 0.5, 0.8])
 @pytest.mark.parametrize("name", ["jet", "turbo", "plasma"])
-def test_what_was_drawn_comes_back(patients, name, opacity, quality):
-    patient = patients[quality % 2]
+def test_what_was_drawn_comes_back(patients, name, opacity, number, quality):
+    patient = patients[number]
     frame = as_jpeg(shot(patient, name, opacity), quality)
     layout = find_layout(frame, "shot")
     assert (layout.grey, layout.overlay) == (GREY, OVERLAY)

@@ -113,7 +113,7 @@ def test_each_region_is_computed_once_for_its_image_mask_and_settings(tmp_path, 
 
 
 def test_several_processes_give_the_same_table(tmp_path):
-    own, settings = regions(16), Settings(wavelet="")
+    own, settings = regions(4), Settings(wavelet="")
     one, two = (extract(own, settings, tmp_path / str(jobs), jobs=jobs) for jobs in (1, 2))
     assert one.equals(two)
 
