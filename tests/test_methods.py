@@ -24,6 +24,31 @@ def rates(model, epochs: int, folder) -> list[float]:
     return callback.seen
 
 
+@pytest.mark.parametrize(
+    ("name", "switches", "sides"),
+    [
+        ("pix2pix", {}, ["discriminator", "generator"]),
+        ("cyclegan", {}, ["generator", "discriminator"]),
+        ("harmonizer", {}, ["generator", "discriminator"]),
+        ("hsct", {"adv_mode": "alternating"}, ["generator", "discriminator"]),
+        ("hsct", {}, ["both"]),
+    ],
+)
+def test_sides_take_their_turn_in_the_order_of_their_optimizers(name, switches, sides):
+    """The order in which checkpoints hold the optimizers' states, too."""
+    model = tiny.method(name, **switches)
+    assert list(model.sides()) == sides
+    optimizers, _ = model.configure_optimizers()
+    for parameters, optimizer in zip(model.sides().values(), optimizers, strict=True):
+        (group,) = optimizer.param_groups
+        assert [id(weight) for weight in group["params"]] == [id(weight) for weight in parameters]
+    if not model.automatic_optimization:
+        names = {side: {n.split(".")[0] for n, p in model.named_parameters() if any(p is q for q in own)}
+                 for side, own in model.sides().items()}  # fmt: skip
+        assert all(name.startswith("discriminator") for name in names["discriminator"])
+        assert not any(name.startswith("discriminator") for name in names["generator"])
+
+
 def test_pix2pix_keeps_its_rate_and_then_lets_it_fall_evenly(tmp_path):
     model = tiny.method("pix2pix", constant_epochs=2, decay_epochs=2)
     assert rates(model, 5, tmp_path) == pytest.approx([2e-4, 2e-4, 2e-4 * 2 / 3, 2e-4 / 3, 0.0])
