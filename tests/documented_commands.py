@@ -20,7 +20,6 @@ from tests.tiny import TINY, yaml_value
 from zoo.cli import main as sonozoo
 
 SMALL = ["--data.size=[32,32]", "--data.batch_size=2", "--trainer.max_epochs=1", "--trainer.enable_progress_bar=false"]
-UNTRAINED = {"fda": {}, "diagnosis": {"backbone": "test_resnet", "size": 32}}  # where TINY does not have them
 
 
 def run(command: str) -> None:
@@ -126,7 +125,7 @@ def _tiny(name: str) -> list[str]:
     """The flags that make a method's config tiny."""
     path = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())["model"]["class_path"]
     method = path.rpartition(".")[2].lower()
-    arguments = TINY[method][1] if method in TINY else UNTRAINED[method]
+    arguments = TINY[method][1]
     return [f"--model.{key}={yaml_value(value)}" for key, value in arguments.items()]
 
 

@@ -5,7 +5,6 @@ from importlib.util import find_spec
 
 import pytest
 import yaml
-from PIL import Image
 
 from tests import documented_commands as documented
 from tests.conftest import ROOT
@@ -20,7 +19,6 @@ from tests.documents import (
     commands,
     links,
     named_files,
-    python_blocks,
     relative,
 )
 
@@ -31,13 +29,6 @@ NOT_RUN = {
     "python -m benchmarks speed": "minutes; tests/test_speed.py measures each of its parts, small",
 }
 COMMANDS = list(dict.fromkeys(command for page in PAGES for command in commands(page)))  # each once
-DATASET_IMPORTS = """
-from pathlib import Path
-from typing import Any
-import pandas as pd
-from datamodules.folder import FileDataModule
-from datamodules.manifest import Manifest, make_manifest
-"""
 documents = pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
 
 
@@ -92,19 +83,6 @@ def test_notebooks_run(notebook, monkeypatch):
         if cell["cell_type"] == "code":
             exec(compile("".join(cell["source"]), notebook.name, "exec"), scope)
     assert scope["translation"].shape == scope["batch"]["target"].shape
-
-
-def test_the_dataset_of_contributing_reads_its_files(tmp_path):
-    for side in ("b", "e"):
-        (tmp_path / side).mkdir()
-        for n in range(12):
-            Image.new("L", (32, 32), n).save(tmp_path / side / f"{n:04d}.png")
-    (block,) = [block for block in python_blocks(ROOT / "CONTRIBUTING.md") if "(FileDataModule)" in block]
-    scope: dict = {}
-    exec(DATASET_IMPORTS + block, scope)
-    data = scope["MySet"](root=tmp_path, size=(32, 32), batch_size=4, num_workers=0)
-    assert data.task.name == "MySet"
-    assert set(data.splits()["patient"]) == {f"{n:04d}" for n in range(12)}
 
 
 def test_shipped_yaml_is_yaml():
