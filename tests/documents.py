@@ -36,10 +36,6 @@ def named_files(document: Path) -> set[str]:
     return set(NAMED_FILE.findall(document.read_text())) - MADE_BY_THE_READER
 
 
-def python_blocks(document: Path) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", document.read_text(), re.S)
-
-
 def relative(document: Path) -> str:
     """As a test's id."""
     return str(document.relative_to(ROOT))
