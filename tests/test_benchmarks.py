@@ -96,8 +96,20 @@ def test_a_cell_holds_what_is_needed_to_trust_it(results):
     assert yaml.safe_load((cell / "config.yaml").read_text())["data"]["init_args"]["fold"] == 1
     assert json.loads((cell / "timings.json").read_text())["parameters"] > 1000
     assert {"torch", "device", "date"} <= set(json.loads((cell / "environment.json").read_text()))
-    assert (cell / "checkpoints" / "last.ckpt").is_file()
+    assert cell.checkpoint.is_file()
+    assert {"MAE", "ME", "SSIM"} <= {metric.name for metric in cell.metrics} <= set(scores)
+    assert all(metric == METRIC[metric.name] for metric in cell.metrics)
     assert len(list(cell.samples().glob("*.png"))) == min(6, len(scores))
+
+
+def test_the_plan_says_what_is_done_failed_and_to_run(results, capsys):
+    folder, _, _ = results
+    for out, wanted in (("out", {"done": 6, "failed": 4}), ("other", {"to run": 10})):
+        assert main(["plan", str(folder / "tiny.yaml"), "--out", str(folder / out)]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert {state: sum(f": {state}" in line for line in lines) for state in wanted} == wanted
+        assert len(lines) == 10
+    assert not (folder / "other").exists(), "a plan writes nothing"
 
 
 def test_a_second_run_skips_what_is_done_and_retries_failures_when_told(results, capsys):
