@@ -84,13 +84,12 @@ def _plan(options: argparse.Namespace) -> int:
 def _suite(options: argparse.Namespace):
     """The suite that is asked for, with what its results folder remembers of a user's own data."""
     from benchmarks.own_data import parse
-    from benchmarks.suite import read_suite
+    from benchmarks.suite import read_suite, suite_file
 
     name = Path(options.suite).stem if options.suite.endswith((".yaml", ".yml")) else options.suite
     results = Results((options.out or Path("results") / name).resolve())
-    remembered = results.plan.data if results.plan_file.is_file() else []
-    data = parse([*remembered, *options.data])
-    suite = read_suite(options.suite, data)
+    same = results.plan_file.is_file() and results.plan.suite == suite_file(options.suite).stem
+    suite = read_suite(options.suite, parse(options.data, results.plan.data if same else ()))
     for line in suite.left_out:
         print(line)
     return suite, results

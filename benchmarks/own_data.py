@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from benchmarks.layers import merge
 from datamodules.errors import InputError
+
+if TYPE_CHECKING:
+    from datamodules.batch import Task
 
 PAIRS, DEVICES = "PairedFolderDataModule", "DeviceFolders"
 REFERENCE = "reference"  # the target device's folder, unless it is named
@@ -26,6 +29,11 @@ class OwnData:
     root: Path
     arguments: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def folder(self) -> str:
+        """The folder's name, for a table."""
+        return (self.root if self.root.is_dir() else self.root.parent).name
+
     def words(self) -> list[str]:
         """As they would be given again."""
         told = [f"{self.name}.{key}={json.dumps(value)}" for key, value in self.arguments.items()]
@@ -37,21 +45,41 @@ class OwnData:
 
     def replace(self, section: dict[str, Any]) -> dict[str, Any]:
         """A data section that reads this folder instead, at the same size, split and augmentation. The signals of both
-        sides (channels, range, unit) are those of the data that it replaces, unless told.
+        sides (channels, range, unit) are those of the data that it replaces, unless told; pairs in the place of
+        unpaired data are drawn unpaired in training.
 
         Raises:
-            InputError: the folder is none of pairs, of a manifest, or by device.
+            InputError: the folder is none of pairs, of a manifest, or by device, or an argument is none of its module.
         """
         own = {key: value for key, value in section["init_args"].items() if key in shared_arguments()}
-        signals = _signals(section)
-        if self._is_by_device(section):
-            own |= {"target_device": self._target_device()} | ({"signal": signals["target"]} if signals else {})
-            return {"class_path": DEVICES, "init_args": merge(own | {"root": str(self.root)}, self.arguments)}
-        return {"class_path": PAIRS, "init_args": merge(own | signals | {"root": str(self.root)}, self.arguments)}
+        own |= {"root": str(self.root)}
+        task = _task_of(section)
+        if self._is_by_device():
+            own |= {"target_device": self._target_device()} | ({"signal": asdict(task.target)} if task else {})
+            return self._checked(DEVICES, own)
+        if task is None:
+            own |= {side: section["init_args"][side] for side in ("source", "target") if side in section["init_args"]}
+        else:
+            own |= {"source": asdict(task.source), "target": asdict(task.target)}
+            own |= {"references": list(dict.fromkeys(("target", *task.references)))}
+            own |= {} if task.paired else {"unpaired": True}
+        return self._checked(PAIRS, own)
 
-    def _is_by_device(self, section: dict[str, Any]) -> bool:
+    def _checked(self, class_path: str, own: dict[str, Any]) -> dict[str, Any]:
+        known = arguments_of(class_path)
+        InputError.raise_for(
+            f"--data {self.name}.{key}: {class_path}, which reads {self.root}, has no such argument; it has "
+            f"{', '.join(sorted(known))}"
+            for key in self.arguments
+            if key not in known
+        )
+        return {"class_path": class_path, "init_args": merge(own, self.arguments)}
+
+    def _is_by_device(self) -> bool:
         if "target_device" in self.arguments:
             return True
+        if self.root.is_file() and self.root.suffix.lower() != ".csv":
+            raise InputError(f"--data {self.name}={self.root}: is neither a folder nor a manifest CSV; name one")
         has_manifest = self.root.suffix.lower() == ".csv" or (self.root / "manifest.csv").is_file()
         if has_manifest or (self.root / "source").is_dir():
             return False
@@ -74,52 +102,85 @@ class OwnData:
         return REFERENCE
 
 
-def parse(words: Iterable[str]) -> dict[str, OwnData]:
+@dataclass
+class _Told:
+    """The words of ``--data``, sorted: folders and arguments by name."""
+
+    roots: dict[str, Path] = field(default_factory=dict)
+    arguments: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def take(self, word: str) -> None:
+        head, equals, value = word.partition("=")
+        name, dot, key = head.partition(".")
+        if not equals or not name or not value or (dot and not all(key.split("."))):
+            raise InputError(f"--data {word}: write NAME=DIR, or NAME.KEY=VALUE for an argument of its data module")
+        if not dot:
+            self.roots[name] = Path(value).resolve()
+            return
+        if key == "root":
+            raise InputError(f"--data {word}: the folder is named by --data {name}={value}")
+        try:
+            own: Any = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--data {word}: '{value}' is not YAML ({' '.join(str(error).split())[:80]})") from None
+        for part in reversed(key.split(".")):
+            own = {part: own}
+        self.arguments[name] = merge(self.arguments.get(name, {}), own)
+
+
+def parse(words: Iterable[str], remembered: Iterable[str] = ()) -> dict[str, OwnData]:
     """``NAME=DIR`` and ``NAME.KEY=VALUE`` (VALUE as YAML, KEY dotted where nested) by NAME.
+
+    Args:
+        remembered: words of an earlier run; a new ``NAME=DIR`` takes the place of all that was said of NAME.
 
     Raises:
         InputError: a word of another form, a folder that does not exist, or arguments without a folder.
     """
-    roots: dict[str, Path] = {}
-    arguments: dict[str, dict[str, Any]] = {}
-    for word in words:
-        head, equals, value = word.partition("=")
-        name, dot, key = head.partition(".")
-        if not equals or not name or not value or (dot and not key):
-            raise InputError(f"--data {word}: write NAME=DIR, or NAME.KEY=VALUE for an argument of its data module")
-        if dot:
-            own: Any = yaml.safe_load(value)
-            for part in reversed(key.split(".")):
-                own = {part: own}
-            arguments[name] = merge(arguments.get(name, {}), own)
-            continue
-        roots[name] = Path(value).resolve()
-        if not roots[name].exists():
-            raise InputError(f"--data {word}: no such folder or manifest; correct the path")
-    lonely = sorted(set(arguments) - set(roots))
-    InputError.raise_for(f"--data {name}.{next(iter(arguments[name]))}: also say --data {name}=DIR" for name in lonely)
-    return {name: OwnData(name, root, arguments.get(name, {})) for name, root in roots.items()}
+    earlier, told = _Told(), _Told()
+    for taker, given in ((earlier, remembered), (told, words)):
+        for word in given:
+            taker.take(word)
+    for name in set(earlier.roots) - set(told.roots):
+        told.roots[name] = earlier.roots[name]
+        told.arguments[name] = merge(earlier.arguments.get(name, {}), told.arguments.get(name, {}))
+    lonely = sorted(set(told.arguments) - set(told.roots))
+    InputError.raise_for(
+        f"--data {name}.{next(iter(told.arguments[name]))}: also say --data {name}=DIR" for name in lonely
+    )
+    InputError.raise_for(
+        f"--data {name}={root}: no such folder or manifest; correct the path"
+        for name, root in told.roots.items()
+        if not root.exists()
+    )
+    return {name: OwnData(name, root, told.arguments.get(name, {})) for name, root in told.roots.items()}
 
 
 def wanting(section: Mapping[str, Any]) -> str:
     """The name of the data module whose folder has to be given, where its ``root`` is null; "" elsewhere."""
-    return section.get("class_path", "").rpartition(".")[2] if section.get("root", "") is None else ""
+    return section["class_path"].rpartition(".")[2] if section["init_args"].get("root", "") is None else ""
+
+
+def shared_arguments() -> frozenset[str]:
+    """What every data module takes."""
+    return arguments_of("UltrasoundDataModule")
 
 
 @cache
-def shared_arguments() -> frozenset[str]:
-    """What every data module takes."""
-    from datamodules.ultrasound import UltrasoundDataModule
+def arguments_of(class_name: str) -> frozenset[str]:
+    """What a data module of this project takes, with what it hands on to the classes that it inherits."""
+    import datamodules
 
-    return frozenset(inspect.signature(UltrasoundDataModule.__init__).parameters) - {"self"}
+    signatures = [inspect.signature(part.__init__) for part in getattr(datamodules, class_name).__mro__[:-1]]
+    own = [parameter for signature in signatures for parameter in signature.parameters.values()]
+    named = {parameter.name for parameter in own if parameter.kind is parameter.POSITIONAL_OR_KEYWORD}
+    return frozenset(named) - {"self"}
 
 
-def _signals(section: dict[str, Any]) -> dict[str, Any]:
-    """``source`` and ``target`` as the replaced data have them."""
-    given = section["init_args"]
+def _task_of(section: dict[str, Any]) -> "Task | None":
+    """What a phantom's data section translates; None for other data."""
     if section["class_path"].rpartition(".")[2] != PHANTOM:
-        return {side: given[side] for side in ("source", "target") if side in given}
+        return None
     from datamodules.phantom.simulate import phantom_task
 
-    task = phantom_task(given.get("task", "elastography"))
-    return {"source": asdict(task.source), "target": asdict(task.target)}
+    return phantom_task(section["init_args"].get("task", "elastography"))

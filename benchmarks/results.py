@@ -6,14 +6,15 @@ folder.
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.vocabulary import BETWEEN, Paper
+from benchmarks.plan import Plan, PlannedCell
+from benchmarks.vocabulary import BETWEEN
 from datamodules.errors import InputError
 from datamodules.writers import safe_name, write_text_atomically
 
@@ -30,88 +31,6 @@ class Metric:
     digits: int = 2
     pooling: str = "mean"
     unit: str = ""
-
-
-@dataclass(frozen=True)
-class PlannedCell:
-    """One run of a suite. ``train`` is the set that it is trained on, in a table of sets."""
-
-    table: str
-    row: str
-    fold: int
-    seed: int
-    hash: str
-    trivial: bool = False
-    train: str = ""
-
-    @property
-    def run(self) -> tuple[int, int]:
-        return self.fold, self.seed
-
-
-@dataclass(frozen=True)
-class PlannedTable:
-    """What of a suite's table its printing needs; see :class:`benchmarks.vocabulary.Table`.
-
-    ``rows`` are the paper's names of the methods by ours; ``points`` the grid's values by row. ``own_data`` says which
-    data were replaced by a user's own; ``left_out`` which columns wait for a folder, and ``flags`` how it is named.
-    ``analyses`` holds the settings of each analysis by its key.
-    """
-
-    key: str
-    title: str
-    metrics: list[str]
-    rows: dict[str, str]
-    groups: list[str] = field(default_factory=list)
-    per: str = ""
-    paper: Paper | None = None
-    compare: str = ""
-    reference: Paper | None = None
-    grid: dict[str, list] = field(default_factory=dict)
-    points: dict[str, dict] = field(default_factory=dict)
-    columns: list[str] = field(default_factory=list)
-    own_data: dict[str, str] = field(default_factory=dict)
-    left_out: list[str] = field(default_factory=list)
-    flags: list[str] = field(default_factory=list)
-    analyses: dict[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def from_json(cls, key: str, given: dict[str, Any]) -> "PlannedTable":
-        """What is no field of ours is an analysis' settings."""
-        own = {part.name for part in fields(cls)} - {"analyses"}
-        known = {name: value for name, value in given.items() if name in own}
-        for name in ("paper", "reference"):
-            if known.get(name):
-                known[name] = Paper.read(f"table '{key}': {name}", known[name])
-        return cls(**known | {"key": key}, analyses={name: given[name] for name in given if name not in own})
-
-    def as_json(self) -> dict[str, Any]:
-        plain = asdict(self)
-        analyses = plain.pop("analyses")
-        return {name: value for name, value in plain.items() if value and name != "key"} | analyses
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that tables and report need to know of a suite. ``data`` are the words of ``--data``, by which a
-    user's own data took the place of the suite's."""
-
-    suite: str
-    title: str
-    tables: dict[str, PlannedTable]
-    cells: list[PlannedCell]
-    data: list[str] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        tables = {key: table.as_json() for key, table in self.tables.items()}
-        return {"suite": self.suite, "title": self.title, "data": self.data, "tables": tables,
-                "cells": [asdict(cell) for cell in self.cells]}  # fmt: skip
-
-    @classmethod
-    def from_json(cls, given: dict[str, Any]) -> "Plan":
-        tables = {key: PlannedTable.from_json(key, table) for key, table in given["tables"].items()}
-        cells = [PlannedCell(**cell) for cell in given["cells"]]
-        return cls(given["suite"], given["title"], tables, cells, given.get("data", []))
 
 
 @dataclass(frozen=True)
@@ -138,7 +57,8 @@ class CellFolder:
     @property
     def failure(self) -> str | None:
         """Why the cell failed, in one line, or None."""
-        return json.loads((self / "failed.json").read_text())["reason"] if (self / "failed.json").is_file() else None
+        path = self / "failed.json"
+        return _read_json(path)["reason"] if path.is_file() else None
 
     def mark_failed(self, reason: str, trace: str = "") -> None:
         write_text_atomically(self / "failed.json", json.dumps({"reason": reason, "traceback": trace}, indent=1))
@@ -161,26 +81,49 @@ class CellFolder:
 
     @property
     def _done(self) -> dict[str, Any]:
-        return json.loads((self / "done.json").read_text())
+        return _read_json(self / "done.json")
 
     def read_scores(self) -> pd.DataFrame:
         """A row an image (and column of the table), a column a metric."""
-        return pd.read_csv(self / "scores.csv")
+        try:
+            return pd.read_csv(self / "scores.csv", dtype=AS_TEXT)
+        except (ValueError, UnicodeDecodeError) as error:
+            raise _damaged(self / "scores.csv", error) from None
 
     def write_scores(self, scores: pd.DataFrame, metrics: Iterable[Metric]) -> None:
         """The scores, and beside them what tables must know of each metric."""
+        self.write_metrics(metrics)
+        write_text_atomically(self / "scores.csv", scores.to_csv(index=False))
+
+    def write_metrics(self, metrics: Iterable[Metric]) -> None:
         known = [asdict(metric) for metric in metrics]
         write_text_atomically(self / "metrics.json", json.dumps(known, indent=1))
-        write_text_atomically(self / "scores.csv", scores.to_csv(index=False))
 
     @property
     def metrics(self) -> list[Metric]:
         path = self / "metrics.json"
-        if not path.is_file():  # of a cell that was run before these were written
-            from benchmarks.run.upgrade import write_metrics
+        if not path.is_file():
+            self._add_metrics()
+        own = {part.name for part in fields(Metric)}
+        return [Metric(**{name: facts[name] for name in own & set(facts)}) for facts in _read_json(path)]
 
-            write_metrics(self)
-        return [Metric(**facts) for facts in json.loads(path.read_text())]
+    def _add_metrics(self) -> None:
+        """Of a cell that was run before these were written."""
+        try:
+            from benchmarks.run.upgrade import write_metrics
+        except ImportError as error:
+            raise InputError(
+                f"{self.path}: was written by an earlier version, and bringing it up to date needs {error.name}; "
+                "remake its tables once where the project is installed whole"
+            ) from None
+        write_metrics(self)
+
+    def write_text(self, name: str, text: str) -> None:
+        """A file for people to read."""
+        write_text_atomically(self / name, text)
+
+    def write_splits(self, splits: pd.DataFrame) -> None:
+        write_text_atomically(self / "splits.csv", splits.to_csv(index=False))
 
     def read_splits(self) -> pd.DataFrame:
         return pd.read_csv(self / "splits.csv", dtype=str, keep_default_na=False)
@@ -189,15 +132,38 @@ class CellFolder:
         """Where sample pictures lie: of the test set, or of a column of the table."""
         return self / "samples" / (safe_name(column) if column else "")
 
+    def logs(self) -> list[Path]:
+        """The folders of the loggers, one a part of an interrupted training."""
+        return sorted(self.path.glob("logs*"))
+
     def curves(self) -> pd.DataFrame:
         """What the loggers have written, of all parts of an interrupted training."""
-        parts = [pd.read_csv(path) for path in sorted(self.path.glob("logs*/metrics.csv"))]
+        parts = [pd.read_csv(folder / "metrics.csv") for folder in self.logs() if (folder / "metrics.csv").is_file()]
         return pd.concat([pd.DataFrame(), *parts])
+
+    def write_environment(self, environment: dict[str, str]) -> None:
+        write_text_atomically(self / "environment.json", json.dumps(environment, indent=1))
 
     @property
     def environment(self) -> dict[str, str]:
         path = self / "environment.json"
-        return json.loads(path.read_text()) if path.is_file() else {}
+        return _read_json(path) if path.is_file() else {}
+
+
+def checkpoint_of(name: str) -> str:
+    """The checkpoint of the cell of that hash, from the results folder on."""
+    return CellFolder(Path("cells") / name).checkpoint.as_posix()
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path}: is damaged ({' '.join(str(error).split())[:100]}); remove its folder and run it again")
 
 
 class Results:
@@ -219,7 +185,12 @@ class Results:
             raise InputError(
                 f"{self.plan_file}: no such file; name a folder that `python -m benchmarks run` has written"
             )
-        return Plan.from_json(json.loads(self.plan_file.read_text()))
+        try:
+            return Plan.from_json(_read_json(self.plan_file))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{self.plan_file}: not a plan ({error}); `python -m benchmarks run` writes it anew"
+            ) from None
 
     def write_plan(self, plan: Plan) -> None:
         write_text_atomically(self.plan_file, json.dumps(plan.as_json(), indent=1))

@@ -62,6 +62,12 @@ class Paper(Vocabulary):
     method: str = ""
     columns: dict[str, str | int | dict] = field(default_factory=dict)
 
+    def check(self, where: str) -> None:
+        """Raises InputError if what is chosen for a column is no table of a paper."""
+        for column, chosen in self.columns.items():
+            if isinstance(chosen, dict):
+                Paper.read(f"{where}: '{column}'", {"paper": self.paper} | chosen)
+
     def of_column(self, column: str) -> "Paper":
         """The paper's table that stands for that column."""
         chosen = self.columns[column]
@@ -91,6 +97,12 @@ class Row(Vocabulary):
     model: dict[str, Any] = field(default_factory=dict)
     trainer: dict[str, Any] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
+
+    def check(self, where: str, table: "Table") -> None:
+        """Raises InputError if it does not suit its table, or itself."""
+        table.check_columns(where, self.columns or ())
+        if self.class_path and self.model:
+            raise InputError(f"{where}: class_path stands in the place of the config's model; leave out 'model'")
 
 
 @dataclass(frozen=True)
@@ -148,6 +160,23 @@ class Table(Vocabulary):
             raise InputError(f"{where}: per '{self.per}': scores are per patient, or, without this key, per image")
         if self.compare and self.compare not in self.rows:
             raise InputError(f"{where}: compare '{self.compare}' is none of its rows; name one")
+        for name in ("folds", "seeds", "columns"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values) or (not values and name != "columns"):
+                raise InputError(f"{where}: {name} are {values}; name at least one, and each once")
+        if not self.sets and (taken := sorted(set(TRIVIAL) & set(self.rows))):
+            raise InputError(f"{where}: row '{taken[0]}' is there by itself; give yours another name")
+        for argument, values in self.grid.items():
+            if not values or not all(_is_a(value, float) for value in values):
+                raise InputError(f"{where}: grid: {argument} is {values}; list at least one number")
+        self._check_columns(where)
+        for name, given in (("paper", self.paper), ("reference", self.reference)):
+            if given is not None:
+                paper = Paper.read(f"{where}: {name}", given)
+                paper.check(f"{where}: {name}")
+                self.check_columns(where, paper.columns)
+
+    def _check_columns(self, where: str) -> None:
         for column in self.columns:
             if column.count(BETWEEN) != 1:
                 raise InputError(f"{where}: column '{column}': write train{BETWEEN}test, two of its sets")
@@ -156,8 +185,6 @@ class Table(Vocabulary):
                     raise InputError(
                         f"{where}: its columns name '{name}', which is none of its sets; write train{BETWEEN}test"
                     )
-        if self.paper is not None:
-            self.check_columns(where, Paper.read(f"{where}: paper", self.paper).columns)
 
     def check_columns(self, where: str, named: Any) -> None:
         """Raises InputError for names that are none of this table's columns."""
@@ -166,6 +193,19 @@ class Table(Vocabulary):
             for name in named
             if name not in self.columns
         )
+
+
+@dataclass(frozen=True)
+class SuiteText(Vocabulary):
+    """A suite's YAML.
+
+    Args:
+        tables: by name, in order; see :class:`Table`.
+        title: of the report.
+    """
+
+    tables: dict[str, dict]
+    title: str = ""
 
 
 def _is_a(value: Any, kind: Any) -> bool:

@@ -1,5 +1,6 @@
 """A user's own pairs: ``source/`` and ``target/`` folders, or a manifest CSV."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pytorch_lightning.utilities import rank_zero_warn
 
-from datamodules.batch import GREY, Signal, Task
+from datamodules.batch import GREY, Reference, Signal, Task
 from datamodules.cache import ImageCache, open_or_build
 from datamodules.errors import InputError
 from datamodules.files import FileSource
@@ -96,6 +97,7 @@ class PairedFolderDataModule(FileDataModule):
     Args:
         root: the folder or the CSV.
         patient_separator: e.g. ``"_"`` where names are ``patient12_3.png``.
+        references: what translations are compared with: the ``target``, the ``source``, or both.
 
     The other arguments are those of :class:`FileDataModule`.
     """
@@ -104,11 +106,13 @@ class PairedFolderDataModule(FileDataModule):
         self,
         root: Path,
         patient_separator: str | None = None,
+        references: tuple[Reference, ...] = ("target",),
         **kwargs: Any,
     ) -> None:
         self.root, self.patient_separator = Path(root), patient_separator
         self.name = self.root.stem
         super().__init__(**kwargs)
+        self.task = replace(self.task, references=references)
 
     def manifest(self) -> Manifest:
         if self.root.suffix.lower() == ".csv":

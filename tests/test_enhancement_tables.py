@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from benchmarks.__main__ import main
+from benchmarks.plan import Plan, PlannedCell, PlannedTable
 from benchmarks.report.figures import curves_plot, read_curves
-from benchmarks.results import Plan, PlannedCell, PlannedTable, Results
+from benchmarks.results import Results
 from benchmarks.suite import SUITES, read_suite
 from benchmarks.tables.make import make_tables
 from datamodules import InputError

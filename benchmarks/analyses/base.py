@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmarks.results import CellFolder, Metric, PlannedTable, Results
+from benchmarks.plan import PlannedTable
+from benchmarks.results import CellFolder, Metric, Results
 from benchmarks.tables.printing import Printed
 from benchmarks.vocabulary import Table
 

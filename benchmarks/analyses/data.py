@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.analyses.base import Analysis, Findings
-from benchmarks.results import PlannedTable, Results
+from benchmarks.plan import PlannedTable
+from benchmarks.results import Results
 from benchmarks.tables.printing import Entry, Printed
 from benchmarks.tables.published import beside, paper_name, read_published
 from benchmarks.vocabulary import Paper, Table

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analyses.base import Analysis, Figure, Findings, Measurement, Scores
+from benchmarks.plan import PlannedTable
 from benchmarks.report.drawing import panels, svg
-from benchmarks.results import AS_TEXT, CellFolder, PlannedTable, Results
+from benchmarks.results import AS_TEXT, CellFolder, Results
 from benchmarks.tables.printing import Entry, Printed
 from benchmarks.vocabulary import Table
 from datamodules.errors import InputError

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analyses.base import Figure
+from benchmarks.plan import PlannedTable
 from benchmarks.report.drawing import panels, svg
-from benchmarks.results import Metric, PlannedTable, Results
+from benchmarks.results import Metric, Results
 from benchmarks.tables.statistics import RUN, over_runs, per_run
 
 CAPTIONS = {
@@ -22,7 +23,7 @@ MARKS = {
     "flierprops": {"markersize": 2},
     "meanprops": {"marker": "o", "markersize": 4, "markerfacecolor": "tab:orange", "markeredgecolor": "none"},
 }
-AUC = Metric("AUC", compares="label", digits=3, pooling="AUC")
+AREA = Metric("area under the curve", pooling="AUC")
 Metrics = dict[str, Metric]
 
 
@@ -31,14 +32,15 @@ def score_figures(results: Results, table: PlannedTable) -> list[Figure]:
     confusion matrices and ROC curves; what was validated has curves."""
     scores, metrics = results.scores(table.key), results.metrics(table.key)
     drawn: dict[str, Callable[[], str]] = {}
+    scored = any(metric in scores for metric in table.metrics)
     if len(scores) and "probability" in scores:
         drawn = {"confusion": partial(confusion_plot, scores, table), "roc": partial(roc_plot, scores, table)}
-    elif len(scores) and table.grid:
+    elif scored and table.grid:
         drawn = {"sweep": partial(sweep_plot, scores, table, metrics)}
-    elif len(scores) and not table.columns:
+    elif scored and not table.columns:
         drawn = {"box": partial(box_plot, scores, table)}
     curves = read_curves(results, table.key)
-    if len(curves):
+    if any(metric in curves for metric in table.metrics):
         drawn["curves"] = partial(curves_plot, curves, table)
     return [Figure(f"{table.key}_{kind}", table.key, CAPTIONS[kind], draw) for kind, draw in drawn.items()]
 
@@ -142,7 +144,7 @@ def roc_plot(scores: pd.DataFrame, table: PlannedTable) -> str:
             own = scores[(scores["column"] == column) & (scores["row"] == row)]
             curve = _mean_curve(own)
             if curve is not None:
-                area = per_run(own, AUC)
+                area = per_run(own, AREA)
                 spread = f" ± {area.std():.3f}" if len(area) > 1 else ""
                 axis.plot(*curve, linewidth=1.2, label=f"{row} {area.mean():.3f}{spread}")
         axis.plot([0, 1], [0, 1], "--", color="0.7", linewidth=0.8)

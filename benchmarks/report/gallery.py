@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.results import CellFolder, PlannedTable, Results
+from benchmarks.plan import PlannedTable
+from benchmarks.results import CellFolder, Results
 from benchmarks.tables.notes import PICTURES
 
 ROWS = 4

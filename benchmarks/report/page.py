@@ -11,11 +11,12 @@ from PIL import Image
 
 from benchmarks.analyses.base import Figure, Findings
 from benchmarks.report.figures import score_figures
-from benchmarks.report.gallery import Gallery, make_gallery
+from benchmarks.report.gallery import make_gallery
 from benchmarks.results import Results
 from benchmarks.tables.printing import TESTS_NOTE, Printed
 from datamodules.writers import write_atomically, write_text_atomically
 
+Shown = tuple[str, list[str]]  # a gallery: its picture as text, and its columns
 TEMPLATE = Path(__file__).parent / "report.html"
 
 
@@ -35,7 +36,7 @@ def write_report(results: Results, findings: list[Findings]) -> Path:
     page = template.render(
         title=results.plan.title,
         environment=results.environment,
-        tables=[_section(table, drawn, galleries.get(table.key)) for table in tables],
+        tables=[_section(table, drawn, galleries.get(table.key, ("", []))) for table in tables],
     )
     write_text_atomically(results.report, page)
     return results.report
@@ -48,22 +49,19 @@ def _draw(results: Results, figures: list[Figure]) -> list[tuple[Figure, str]]:
     return drawn
 
 
-def _gallery(results: Results, key: str) -> Gallery | None:
+def _gallery(results: Results, key: str) -> Shown:
+    """The gallery's PNG in base64 and the names of its columns; nothing where there is none."""
     gallery = make_gallery(results, results.plan.tables[key])
-    if gallery is not None:
-        png = _png(gallery)
-        write_atomically(results.figures / f"{key}_gallery.png", lambda file: file.write(png))
-        write_text_atomically(results.figures / f"{key}_gallery.json", json.dumps(gallery.columns))
-    return gallery
-
-
-def _png(gallery: Gallery) -> bytes:
+    if gallery is None:
+        return "", []
     file = io.BytesIO()
     Image.fromarray(gallery.picture).save(file, "PNG")
-    return file.getvalue()
+    write_atomically(results.figures / f"{key}_gallery.png", lambda written: written.write(file.getvalue()))
+    write_text_atomically(results.figures / f"{key}_gallery.json", json.dumps(gallery.columns))
+    return base64.b64encode(file.getvalue()).decode(), gallery.columns
 
 
-def _section(table: Printed, drawn: list[tuple[Figure, str]], gallery: Gallery | None) -> dict[str, Any]:
+def _section(table: Printed, drawn: list[tuple[Figure, str]], gallery: Shown) -> dict[str, Any]:
     wide = table.wide("<b>{}</b>").map(_keep_bold).reset_index()
     return {
         "title": table.title,
@@ -77,8 +75,8 @@ def _section(table: Printed, drawn: list[tuple[Figure, str]], gallery: Gallery |
             for figure, text in drawn
             if figure.under == table.key
         ],
-        "gallery": base64.b64encode(_png(gallery)).decode() if gallery is not None else "",
-        "columns": gallery.columns if gallery is not None else [],
+        "gallery": gallery[0],
+        "columns": gallery[1],
     }
 
 

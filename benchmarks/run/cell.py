@@ -21,11 +21,11 @@ from filelock import FileLock, Timeout
 from benchmarks.analyses.base import Measurement
 from benchmarks.analyses.registry import ANALYSES
 from benchmarks.layers import merge
-from benchmarks.results import CellFolder, Metric
+from benchmarks.results import AS_TEXT, CellFolder, Metric
 from datamodules.batch import Batch
 from datamodules.errors import InputError
 from datamodules.ultrasound import UltrasoundDataModule
-from datamodules.writers import safe_name, write_image, write_text_atomically
+from datamodules.writers import safe_name, write_image
 from zoo.cli import SonozooCLI
 from zoo.evaluation import Evaluation
 from zoo.method import Method
@@ -68,7 +68,7 @@ def _run_marked(folder: CellFolder, config: dict[str, Any], threads: int, queue:
 
 
 def _run(folder: CellFolder, config: dict[str, Any], progress: Progress) -> None:
-    write_text_atomically(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    folder.write_text("config.yaml", yaml.safe_dump(config, sort_keys=False))
     pl.seed_everything(config["seed_everything"], verbose=False)
     started = time.perf_counter()
     surroundings = _surroundings(folder)
@@ -81,9 +81,9 @@ def _run(folder: CellFolder, config: dict[str, Any], progress: Progress) -> None
     }
     units = _test(cli, folder, tests, _measurements(config))
     timings |= {"total_s": time.perf_counter() - started}
-    write_text_atomically(folder / "splits.csv", data.splits().to_csv(index=False))
-    write_text_atomically(folder / "timings.json", json.dumps(timings, indent=1))
-    write_text_atomically(folder / "environment.json", json.dumps(environment(), indent=1))
+    folder.write_splits(data.splits())
+    folder.write_text("timings.json", json.dumps(timings, indent=1))
+    folder.write_environment(environment())
     folder.mark_finished(describe(data, config) | {"units": units}, model.remark)
 
 
@@ -136,7 +136,7 @@ def _train(cli: SonozooCLI, folder: CellFolder, progress: Progress) -> dict[str,
 
 def _new_logs(folder: CellFolder) -> str:
     """A logger would empty the folder of an interrupted run, whose curves are still wanted."""
-    earlier = len(list(folder.path.glob("logs*")))
+    earlier = len(folder.logs())
     return f"logs_{earlier}" if earlier else "logs"
 
 
@@ -155,32 +155,34 @@ def _test(
     for column in tests or [""]:
         own = SonozooCLI(args=tests[column], run=False) if column else cli
         _callbacks(own).append(_Kept(measurements, column))
-        scores, known = _scores(own, cli.model, folder, column)
+        of_column, known = _scores(own, cli.model, folder, column)
         for measurement in measurements:
             for name, of_images in measurement.finish(column, own.datamodule).items():
-                scores[name] = scores["id"].map(of_images)
-        parts.append(scores.assign(column=column) if column else scores)
+                of_column[name] = of_column["id"].map(of_images)
+        parts.append(of_column.assign(column=column) if column else of_column)
         units |= {column: own.datamodule.task.target.unit} if column else {}
         metrics |= {metric.name: metric for metric in known}
-    metrics |= {m.name: m for analysis in ANALYSES.values() for m in analysis.metrics if m.name in parts[0]}
-    folder.write_scores(pd.concat(parts), metrics.values())
+    scores = pd.concat(parts)
+    metrics |= {m.name: m for analysis in ANALYSES.values() for m in analysis.metrics if m.name in scores}
+    folder.write_scores(scores, metrics.values())
     for measurement in measurements:
         measurement.write(folder)
     return units
 
 
 def _scores(cli: SonozooCLI, model: Method, folder: CellFolder, column: str = "") -> tuple[pd.DataFrame, list[Metric]]:
-    """Test the model; the scores of every image, FID, which is of the whole set, beside each, and what there is to know
-    of these metrics; write sample pictures."""
+    """Test the model; the scores of every image, those of the whole set (FID) beside each, and what there is to know of
+    these metrics; write sample pictures."""
     evaluation = _evaluation(cli, folder)
     cli.trainer.test(model, cli.datamodule, verbose=False)
     for row, picture in zip(evaluation.rows, evaluation.panels, strict=False):
         path = folder.samples(column) / f"{safe_name(row['id'])}.png"
         write_image(path, picture / 127.5 - 1, cli.datamodule.task.source)
     of_images, of_set = folder / "scores_test.csv", folder / "scores_test_set.csv"
-    scores = pd.read_csv(of_images)
+    scores = pd.read_csv(of_images, dtype=AS_TEXT)
     if of_set.is_file():
-        scores["FID"] = pd.read_csv(of_set)["FID"].iloc[0]
+        of_whole = pd.read_csv(of_set).drop(columns="images").iloc[0]
+        scores = scores.assign(**of_whole.to_dict())
         of_set.unlink()
     of_images.unlink()
     return scores, [Metric(**facts) for facts in evaluation.described()]

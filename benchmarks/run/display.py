@@ -5,7 +5,7 @@ import time
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.suite import Cell
+from benchmarks.cells import Cell
 
 TRIVIAL_COST = 0.05  # of a trained cell's time, for the estimate of the time left
 

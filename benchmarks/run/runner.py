@@ -12,12 +12,15 @@ from typing import Any
 
 import torch
 
+from benchmarks.analyses.registry import ANALYSES
+from benchmarks.cells import Cell
 from benchmarks.results import CellFolder, Results
 from benchmarks.run.cell import BUSY, run_cell
 from benchmarks.run.display import Display
-from benchmarks.suite import Cell, Suite
+from benchmarks.suite import Suite
 from datamodules.cache import available_cpus
 from datamodules.errors import InputError
+from zoo.metrics import METRICS
 
 POLL_S = 0.5
 
@@ -26,8 +29,9 @@ def run_suite(suite: Suite, results: Results, jobs: int | None = None, retry_fai
     """Run what is not done yet; return the number of failed cells.
 
     Raises:
-        InputError: the folder holds another suite's results.
+        InputError: a metric that does not exist, or the folder holds another suite's results.
     """
+    _check_metrics(suite)
     if results.plan_file.is_file() and results.plan.suite != suite.name:
         raise InputError(f"{results.out}: holds results of the suite '{results.plan.suite}'; choose another --out")
     results.write_plan(suite.plan())
@@ -35,6 +39,16 @@ def run_suite(suite: Suite, results: Results, jobs: int | None = None, retry_fai
     waiting = [cell for cell in unique if _is_due(results.cell(cell.hash), retry_failed)]
     Runner(results, unique, waiting, jobs or default_jobs()).run()
     return sum(results.cell(cell.hash).failure is not None for cell in unique)
+
+
+def _check_metrics(suite: Suite) -> None:
+    known = {*METRICS, *(metric.name for analysis in ANALYSES.values() for metric in analysis.metrics)}
+    InputError.raise_for(
+        f"table '{key}': metric '{name}' is none of {', '.join(sorted(known))}; correct it"
+        for key, table in suite.tables.items()
+        for name in table.metrics
+        if name not in known
+    )
 
 
 def default_jobs() -> int:

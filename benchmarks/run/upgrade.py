@@ -9,8 +9,7 @@ from zoo.metrics import CLASSIFICATION, METRICS
 
 def write_metrics(folder: CellFolder) -> None:
     """Write ``metrics.json``: what there is to know of the metrics in the cell's scores."""
-    scores = folder.read_scores()
-    folder.write_scores(scores, _metrics_in(set(scores)))
+    folder.write_metrics(_metrics_in(set(folder.read_scores())))
 
 
 def _metrics_in(columns: set[str]) -> Iterator[Metric]:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.results import Metric, PlannedTable, Results
+from benchmarks.plan import PlannedTable
+from benchmarks.results import Metric, Results
 from benchmarks.tables.published import REFERENCE_NAMES, paper_name
 from benchmarks.vocabulary import Paper
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.results import Metric, PlannedTable, Results
+from benchmarks.plan import PlannedTable
+from benchmarks.results import Metric, Results
 from benchmarks.tables.notes import notes_of
 from benchmarks.tables.printing import NAN, OVERALL, Entry, Printed
 from benchmarks.tables.published import beside, printed, read_published

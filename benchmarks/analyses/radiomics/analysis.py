@@ -1,6 +1,6 @@
 """The analysis of radiomics features: likeness to the target scanner, and the prediction of patients' outcome."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -10,7 +10,8 @@ from benchmarks.analyses.radiomics.extraction import HOW_TO_INSTALL, Settings
 from benchmarks.analyses.radiomics.likeness_table import likeness_findings
 from benchmarks.analyses.radiomics.measurement import DICE, RadiomicsMeasurement
 from benchmarks.analyses.radiomics.outcome_table import outcome_findings
-from benchmarks.results import PlannedTable, Results
+from benchmarks.plan import PlannedTable
+from benchmarks.results import Results
 from benchmarks.vocabulary import Table, Vocabulary
 from datamodules.errors import InputError
 
@@ -70,6 +71,7 @@ class Radiomics(Analysis):
         try:
             more = outcome_findings(table, of_column(features, asked.sets))
         except InputError as error:  # too few patients, one outcome only: the other tables do not depend on it
-            found.tables[0].notes.append(f"No prediction of the outcome: {error}.")
-            return found
+            (printed,) = found.tables
+            notes = [*printed.notes, f"No prediction of the outcome: {error}."]
+            return Findings([replace(printed, notes=notes)], found.figures)
         return Findings([*found.tables, *more.tables], [*found.figures, *more.figures])

@@ -9,8 +9,8 @@ from benchmarks.analyses.radiomics.comparison import correlations, distances, nu
 from benchmarks.analyses.radiomics.likeness import Correlation
 from benchmarks.analyses.radiomics.measurement import WHOLE
 from benchmarks.analyses.radiomics.paper import printed_beside, printed_in
+from benchmarks.plan import PlannedTable
 from benchmarks.report.drawing import panels, svg
-from benchmarks.results import PlannedTable
 from benchmarks.tables.printing import OVERALL, Entry, Printed, with_best
 
 R, DISTANCE = "mean r", "Frechet distance"
@@ -59,9 +59,7 @@ def _entries(table: PlannedTable, group: str, r: dict[str, Correlation], apart: 
 
 
 def _entry(table: PlannedTable, row: str, metric: str, group: str, text: str, value: float) -> Entry:
-    digits = 1 if metric == DISTANCE else 2
-    entry = Entry(row, row, metric, group, text, value, digits=digits)
-    return printed_beside(table, entry)
+    return printed_beside(table, Entry(row, row, metric, group, text, value))
 
 
 def _regions(pairs: pd.DataFrame) -> int:

@@ -7,8 +7,8 @@ from benchmarks.analyses.base import Figure, Findings
 from benchmarks.analyses.radiomics.comparison import COMBAT, Prediction, predictions
 from benchmarks.analyses.radiomics.outcome import delong
 from benchmarks.analyses.radiomics.paper import printed_beside, printed_in
+from benchmarks.plan import PlannedTable
 from benchmarks.report.drawing import panels, svg
-from benchmarks.results import PlannedTable
 from benchmarks.tables.printing import Entry, Printed, with_best
 
 SCORES = ("AUC", "accuracy", "specificity", "sensitivity")

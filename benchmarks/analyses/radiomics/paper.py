@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from benchmarks.results import PlannedTable
+from benchmarks.plan import PlannedTable
 from benchmarks.tables.printing import OVERALL, Entry
 from benchmarks.tables.published import beside, paper_name, read_published
 from benchmarks.vocabulary import Paper

@@ -1,0 +1,194 @@
+"""The cells of one table: every row's own config with all that is laid over it, for every fold, seed and set."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.analyses.registry import ANALYSES
+from benchmarks.layers import merge, read_yaml
+from benchmarks.own_data import OwnData, shared_arguments, wanting
+from benchmarks.plan import PlannedCell
+from benchmarks.results import checkpoint_of
+from benchmarks.vocabulary import BETWEEN, TRIVIAL, Row, Table
+from datamodules.errors import InputError
+
+SECTIONS = ("trainer", "evaluation")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run: ``config`` is all that determines its result; ``needs`` is the hash of the cell that must run before."""
+
+    table: str
+    row: str
+    fold: int
+    seed: int
+    config: dict[str, Any]
+    train: str = ""  # the set that it is trained on
+    needs: str | None = None
+
+    @property
+    def hash(self) -> str:
+        text = json.dumps(self.config, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def trivial(self) -> bool:
+        return self.config["model"]["class_path"] in TRIVIAL.values()
+
+    @property
+    def name(self) -> str:
+        trained = f" on {self.train}" if self.train else ""
+        return f"{self.table} / {self.row}{trained}, fold {self.fold}, seed {self.seed}"
+
+    def planned(self) -> PlannedCell:
+        return PlannedCell(self.table, self.row, self.fold, self.seed, self.hash, self.train)
+
+
+class TableCells:
+    """A table with its rows resolved and a user's own data in their places.
+
+    Args:
+        path: of the suite; configs may stand beside it.
+        key: the table's name in it.
+        data: a user's own, by name.
+
+    Raises:
+        InputError: a row's config does not exist.
+    """
+
+    def __init__(self, path: Path, key: str, table: Table, data: Mapping[str, OwnData]) -> None:
+        self.path, self.key, self.table, self.data = path, key, table, data
+        self.where = f"{path}: table '{key}'"
+        self.rows = {name: Row.read(f"{self.where}: row '{name}'", given) for name, given in table.rows.items()}
+        self.resolved = {name: self._resolve(row) for name, row in self.rows.items()}
+
+    def modules(self) -> dict[str, set[str]]:
+        """The data modules whose folder has to be given, by the set (or table) whose data they are."""
+        found: dict[str, set[str]] = {name: set() for name in self.table.sets or [self.key]}
+        for config, name in itertools.product(self.resolved.values(), found):
+            section = self._of_set(config, name) if self.table.sets else config["data"]
+            found[name] |= {wanting(section)} - {""}
+        return found
+
+    def names(self) -> set[str]:
+        """What a user's own data may be called here."""
+        return {self.key, *self.table.sets}.union(*self.modules().values())
+
+    def waiting(self) -> dict[str, set[str]]:
+        """The same as :meth:`modules`, of those whose folder is not given."""
+        return {
+            name: modules - set(self.data)
+            for name, modules in self.modules().items()
+            if not {name, self.key} & set(self.data) and modules - set(self.data)
+        }
+
+    def cells(self, earlier: list[Cell]) -> Iterator[Cell]:
+        """For a classifier, ``earlier`` are the cells of the tables above."""
+        return self._of_sets(earlier) if self.table.sets else self._of_rows()
+
+    def _runs(self) -> list[tuple[int, int]]:
+        return list(itertools.product(self.table.folds, self.table.seeds))
+
+    def _of_rows(self) -> Iterator[Cell]:
+        configs = {
+            name: config | {"data": self._with_own(self.key, config["data"])} for name, config in self.resolved.items()
+        }
+        first = next(iter(configs.values()))
+        configs = {name: _trivial(class_path, first) for name, class_path in TRIVIAL.items()} | configs
+        for fold, seed in self._runs():
+            for name, config in configs.items():
+                yield Cell(self.key, name, fold, seed, _placed(config, fold, seed))
+
+    def _of_sets(self, earlier: list[Cell]) -> Iterator[Cell]:
+        """A row is trained once a set, and tested on every set that a column asks for."""
+        for (fold, seed), (name, row) in itertools.product(self._runs(), self.rows.items()):
+            base = _placed(self.resolved[name], fold, seed)
+            needs = self._translator(name, row, fold, seed, earlier)
+            if needs is not None:
+                base = merge(base, {"model": {"init_args": {"translator": checkpoint_of(needs)}}})
+            columns = [column for column in self.table.columns if row.columns is None or column in row.columns]
+            for train in dict.fromkeys(column.split(BETWEEN)[0] for column in columns):
+                tested = [column for column in columns if column.split(BETWEEN)[0] == train]
+                tests = {column: self._own_of_set(base, column.split(BETWEEN)[1]) for column in tested}
+                config = base | {"data": self._own_of_set(base, train), "tests": tests}
+                yield Cell(self.key, name, fold, seed, config, train, needs)
+
+    def _translator(self, name: str, row: Row, fold: int, seed: int, earlier: list[Cell]) -> str | None:
+        """The hash of the cell whose translations a classifier sees."""
+        if not row.translator:
+            return None
+        wanted = (*(part.strip() for part in row.translator.split("/")), fold, seed)
+        for cell in earlier:
+            if (cell.table, cell.row, cell.fold, cell.seed) == wanted:
+                return cell.hash
+        raise InputError(
+            f"{self.where}: row '{name}': translator '{row.translator}' is no 'table / row' above it with "
+            f"fold {fold} and seed {seed}; correct it"
+        )
+
+    def _of_set(self, config: dict[str, Any], name: str) -> dict[str, Any]:
+        return _with_data(config["data"], self.table.sets[name])
+
+    def _own_of_set(self, config: dict[str, Any], name: str) -> dict[str, Any]:
+        return self._with_own(name, self._of_set(config, name))
+
+    def _with_own(self, name: str, section: dict[str, Any]) -> dict[str, Any]:
+        """A set's (or the table's) data section, with a user's own data in its place where there are."""
+        own = self.data.get(name) or self.data.get(self.key)
+        module = wanting(section)
+        if module:
+            return (own or self.data[module]).fill(section)
+        return section if own is None else own.replace(section)
+
+    def _resolve(self, row: Row) -> dict[str, Any]:
+        """The method's own config with the table's and then the row's settings laid over it."""
+        for folder in (self.path.parent, Path.cwd() / "configs", _shipped_configs()):
+            if (folder / row.config).is_file():
+                resolved = read_yaml(folder / row.config)
+                break
+        else:
+            raise InputError(f"{self.where}: config '{row.config}' does not exist; name a file of configs/")
+        resolved.pop("tiny", None)
+        for layer in (self.table, row):
+            resolved["data"] = _with_data(resolved["data"], layer.data)
+            resolved["model"] = merge(resolved["model"], {"init_args": layer.model})
+            for section in SECTIONS:
+                resolved[section] = merge(resolved.get(section, {}), getattr(layer, section))
+        resolved["trainer"].pop("logger", None)
+        if row.class_path:
+            resolved["model"] = {"class_path": row.class_path}
+        of_cell = {key: ANALYSES[key].of_cell(settings) for key, settings in self.table.analyses.items()}
+        return resolved | {key: settings for key, settings in of_cell.items() if settings is not None}
+
+
+def _with_data(section: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """The data section with a table's or a set's own laid over it, which may name another data module."""
+    arguments = dict(over)
+    class_path = arguments.pop("class_path", section["class_path"])
+    own = section["init_args"]
+    if class_path != section["class_path"]:
+        own = {key: value for key, value in own.items() if key in shared_arguments()}
+    return {"class_path": class_path, "init_args": merge(own, arguments)}
+
+
+def _shipped_configs() -> Path:
+    return Path(__file__).parent.parent / "configs"
+
+
+def _trivial(class_path: str, like: dict[str, Any]) -> dict[str, Any]:
+    data = {key: value for key, value in like["data"]["init_args"].items() if key not in ("batch_size", "augmentation")}
+    data["batch_size"] = 16
+    return {
+        "model": {"class_path": class_path},
+        "data": {"class_path": like["data"]["class_path"], "init_args": data},
+        "evaluation": like["evaluation"],
+    }
+
+
+def _placed(config: dict[str, Any], fold: int, seed: int) -> dict[str, Any]:
+    return merge(config, {"seed_everything": seed, "data": {"init_args": {"fold": fold, "seed": seed}}})

@@ -1,0 +1,88 @@
+"""The plan of a suite: all that tables and report need to know of it, as it is kept in a results folder."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from benchmarks.vocabulary import Paper
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One run of a suite. ``train`` is the set that it is trained on, in a table of sets."""
+
+    table: str
+    row: str
+    fold: int
+    seed: int
+    hash: str
+    train: str = ""
+
+    @property
+    def run(self) -> tuple[int, int]:
+        return self.fold, self.seed
+
+
+@dataclass(frozen=True)
+class PlannedTable:
+    """What of a suite's table its printing needs; see :class:`benchmarks.vocabulary.Table`.
+
+    ``rows`` are the paper's names of the methods by ours; ``points`` the grid's values by row. ``own_data`` says which
+    data were replaced by a user's own; ``left_out`` which columns wait for a folder, and ``flags`` how it is named.
+    ``analyses`` holds the settings of each analysis by its key.
+    """
+
+    key: str
+    title: str
+    metrics: list[str]
+    rows: dict[str, str]
+    groups: list[str] = field(default_factory=list)
+    per: str = ""
+    paper: Paper | None = None
+    compare: str = ""
+    reference: Paper | None = None
+    grid: dict[str, list] = field(default_factory=dict)
+    points: dict[str, dict] = field(default_factory=dict)
+    columns: list[str] = field(default_factory=list)
+    own_data: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    analyses: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, key: str, given: dict[str, Any]) -> "PlannedTable":
+        """What is no field of ours is an analysis' settings."""
+        own = {part.name for part in fields(cls)} - {"analyses"}
+        known = {name: value for name, value in given.items() if name in own}
+        for name in ("paper", "reference"):
+            if known.get(name):
+                known[name] = Paper.read(f"table '{key}': {name}", known[name])
+        return cls(**known | {"key": key}, analyses={name: given[name] for name in given if name not in own})
+
+    def as_json(self) -> dict[str, Any]:
+        plain = asdict(self)
+        analyses = plain.pop("analyses")
+        return {name: value for name, value in plain.items() if value and name != "key"} | analyses
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that tables and report need to know of a suite. ``data`` are the words of ``--data``, by which a
+    user's own data took the place of the suite's."""
+
+    suite: str
+    title: str
+    tables: dict[str, PlannedTable]
+    cells: list[PlannedCell]
+    data: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        tables = {key: table.as_json() for key, table in self.tables.items()}
+        return {"suite": self.suite, "title": self.title, "data": self.data, "tables": tables,
+                "cells": [asdict(cell) for cell in self.cells]}  # fmt: skip
+
+    @classmethod
+    def from_json(cls, given: dict[str, Any]) -> "Plan":
+        tables = {key: PlannedTable.from_json(key, table) for key, table in given["tables"].items()}
+        own = {part.name for part in fields(PlannedCell)}
+        cells = [PlannedCell(**{name: cell[name] for name in own & set(cell)}) for cell in given["cells"]]
+        return cls(given["suite"], given["title"], tables, cells, given.get("data", []))
