@@ -270,8 +270,23 @@ def test_a_cells_name_is_a_hash_of_all_that_determines_it(tmp_path):
     assert len(set(first)) == len(first) == 10
     changed = merge(SUITE, {"tables": {"elasticity": {"rows": {"U-Net": {"model": {"width": 8}}}}}})
     assert sum(a != b for a, b in zip(first, hashes(changed), strict=True)) == 2
+    weighted = merge(SUITE, {"tables": {"elasticity": {"evaluation": {"lpips_weights": "imagenet"}}}})
+    assert not set(hashes(weighted)) & set(first), "what is scored is a part of it"
+    turned = json.loads(json.dumps(SUITE))
+    turned["tables"]["elasticity"]["data"] = dict(reversed(SUITE["tables"]["elasticity"]["data"].items()))
+    assert hashes(turned) == first, "the order of keys is not"
     renamed = merge(SUITE, {"title": "Other", "tables": {"elasticity": {"title": "Other"}}})
     assert hashes(renamed) == first
+
+
+def test_trivial_rows_see_the_rows_data_as_they_are(tmp_path):
+    suite = merge(SUITE, {"tables": {"elasticity": {"data": {"augmentation": {"rotate": 10}}}}})
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(suite))
+    for cell in read_suite(str(tmp_path / "s.yaml")).cells:
+        own = cell.config["data"]["init_args"]
+        assert ("augmentation" in own) != cell.trivial
+        assert own["patients"] == 12
+        assert (cell.config["model"]["class_path"] == TRIVIAL.get(cell.row)) == cell.trivial
 
 
 @pytest.mark.parametrize("name", ["quick", "paper", "hsct_small", "harmonizer_small", "sswe_small", "lambda_sweep"])

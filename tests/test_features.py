@@ -192,6 +192,12 @@ def test_the_papers_figures_are_drawn_of_the_tables(cells):
     assert "Correlation of every feature with the target scanner" in (out / "report.html").read_text()
 
 
+def test_the_score_of_lesions_is_described_beside_it(cells):
+    described = {metric.name: metric for metric in cells["full"].metrics}
+    assert (described["Dice"].compares, described["Dice"].digits) == ("source", 3)
+    assert described["PSNR"].unit == "dB"
+
+
 def test_training_free_methods_leave_no_checkpoint(cells):
     assert not cells["FDA"].checkpoint.parent.exists()
     assert cells["full"].checkpoint.is_file()

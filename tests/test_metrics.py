@@ -1,6 +1,7 @@
 """Metrics against independent implementations."""
 
 import hashlib
+import math
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from zoo.metrics.mutual_information import MutualInformation
 from zoo.metrics.perceptual import LPIPS, make_fid
 from zoo.metrics.regression import MAE, ME, RMSE
 from zoo.metrics.similarity import PSNR, SSIM
+from zoo.output import malignancy
 
 
 def random_pairs(channels: int, size=(40, 56)) -> tuple[torch.Tensor, torch.Tensor]:
@@ -210,3 +212,33 @@ def test_fid_is_measured_on_the_test_set_and_written_beside_the_scores(tmp_path)
     assert written[0] == "FID,images"
     assert float(written[1].split(",")[0]) == pytest.approx(means["test/FID"], rel=1e-4)
     assert means["test/FID"] > 0
+
+
+KNOWN = {  # what the papers' tables assume: reference, direction, digits, pooling, unit
+    "SSIM": ("target", True, 4, "mean", ""),
+    "PSNR": ("target", True, 2, "mean", "dB"),
+    "MAE": ("target", False, 2, "pixel mean", "target"),
+    "RMSE": ("target", False, 2, "pixel rms", "target"),
+    "ME": ("target", None, 2, "pixel mean", "target"),
+    "LNCC": ("target", True, 4, "mean", ""),
+    "MI": ("target", True, 3, "mean", "bit"),
+    "MI_source": ("source", True, 3, "mean", "bit"),
+    "LPIPS": ("target", False, 4, "mean", ""),
+    "FID": ("target", False, 2, "set", ""),
+    "AUC_confidence": ("valid", True, 2, "mean", ""),
+    "accuracy": ("label", True, 3, "accuracy", ""),
+    "F1": ("label", True, 3, "F1", ""),
+    "AUC": ("label", True, 3, "AUC", ""),
+}
+
+
+def test_every_metric_says_what_tables_assume_of_it():
+    found = {name: tuple(metric.facts().values())[1:] for name, metric in METRICS.items()}
+    assert found == KNOWN
+
+
+def test_the_probability_of_malignancy_is_that_of_the_second_class():
+    logits = torch.tensor([[0.0, 2.0], [3.0, 0.0]])
+    sure, unsure = malignancy(logits)
+    assert sure == pytest.approx(1 / (1 + math.exp(-2)))
+    assert unsure < 0.05

@@ -86,6 +86,64 @@ def test_pairs_take_the_place_of_a_table_with_its_size_split_and_signals(tmp_pat
     assert not {"task", "patients"} & set(own)
 
 
+def test_pairs_in_the_place_of_unpaired_data_are_drawn_unpaired_and_compared_with_both(tmp_path, pairs):
+    own = sections(tmp_path, f"patients={pairs}")["patients>patients"]["init_args"]
+    assert (own["unpaired"], own["references"]) == (True, ["target", "source"])
+    own = sections(tmp_path, f"translation={pairs}")["translation"]["init_args"]
+    assert ("unpaired" in own, own["references"]) == (False, ["target"])
+
+
+def test_a_table_of_sets_may_be_replaced_whole(tmp_path, devices):
+    found = sections(tmp_path, f"harmonization={devices}")
+    assert found["patients>patients"]["class_path"] == found["patients>object"]["class_path"] == "DeviceFolders"
+
+
+def test_signals_are_those_of_the_data_that_is_replaced(pairs, devices):
+    """Also where the target is not as the source, and where the replaced data are no phantoms."""
+    (own,) = parse([f"x={devices}", "x.target_device=a"]).values()
+    swe = {"class_path": "PhantomDataModule", "init_args": {"task": "swe", "size": [8, 8]}}
+    assert own.replace(swe)["init_args"]["signal"]["unit"] == "kPa"
+    (own,) = parse([f"x={pairs}"]).values()
+    target = {"channels": 1, "low": 0, "high": 9, "unit": "m/s"}
+    files = {"class_path": "PairedFolderDataModule", "init_args": {"root": "other", "target": target}}
+    assert own.replace(files)["init_args"] == {"root": str(pairs), "target": target}
+
+
+def test_what_is_remembered_can_be_corrected(tmp_path, pairs, devices):
+    gone = [f"translation={tmp_path / 'gone'}", "translation.foo=1", f"patients={devices}", "patients.fold=1"]
+    found = parse([f"translation={pairs}", "patients.fold=2"], gone)
+    assert found["translation"].root == pairs
+    assert found["translation"].arguments == {}, "a new folder takes the place of all that was said of the old"
+    assert found["patients"].arguments == {"fold": 2}
+    assert parse(found["patients"].words()) == {"patients": found["patients"]}
+
+
+def test_only_the_tables_that_use_it_say_so(tmp_path, pairs):
+    tables = read_suite(write_suite(tmp_path), parse([f"translation={pairs}"])).tables
+    assert tables["translation"].own_data == {"translation": "pairs"}
+    assert tables["harmonization"].own_data == {}
+    (pairs / "mine.csv").write_text("id,patient,source\n1,1,source/1.png\n")
+    tables = read_suite(write_suite(tmp_path), parse([f"object={pairs / 'mine.csv'}"])).tables
+    assert tables["harmonization"].own_data == {"object": "pairs"}, "not the manifest's name"
+
+
+def test_a_null_root_is_found_wherever_it_stands(tmp_path):
+    """In a row, and under a table's module that a set lays something over."""
+    busi = {"class_path": "BUSI", "root": None}
+    of_row = {"metrics": ["SSIM"], "rows": {"U-Net": {"config": "sswe.yaml", "data": busi}}}
+    sets = {"A": {"classes": ["benign", "malignant"]}}
+    of_table = SUITE["tables"]["diagnosis"] | {"data": busi, "sets": sets, "columns": ["A>A"]}
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump({"tables": {"row": of_row, "table": of_table}}))
+    with pytest.raises(
+        InputError, match=r"table 'row' is left out; name .* --data BUSI=DIR; table 'table' is left out"
+    ):
+        read_suite(str(tmp_path / "s.yaml"))
+    for name in ("BUSI", "A"):
+        suite = read_suite(str(tmp_path / "s.yaml"), parse([f"{name}={tmp_path}"]))
+        assert set(suite.tables) == ({"row", "table"} if name == "BUSI" else {"table"})
+        assert {cell.config["data"]["init_args"]["root"] for cell in suite.cells} == {str(tmp_path)}
+
+
 def test_arguments_are_set_by_name_also_nested_ones(tmp_path, pairs):
     words = [f"translation={pairs}", "translation.target.channels=1", "translation.patient_separator=_"]
     own = sections(tmp_path, *words)["translation"]["init_args"]
@@ -130,8 +188,15 @@ def test_nothing_else_is_run_again(tmp_path, pairs):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nobody=ROOT"], r"the suite 'tiny' has no table or set of that name; it has BUSI, object, patients, transl"),
-        (["harmonization=ROOT"], "no table or set of that name; it has BUSI, object, patients, translation"),
+        (["nobody=ROOT"], r"the suite 'tiny' has no table or set of that name; it has BUSI, diagnosis, harmonization"),
+        (["translation=ROOT/scans", "translation.size=[1,"], r"'\[1,' is not YAML"),
+        (["translation=ROOT/scans", "translation.root=x"], "the folder is named by --data translation=x"),
+        (["translation=ROOT/scans", "translation.a..b=1"], "write NAME=DIR, or NAME.KEY=VALUE"),
+        (["translation=ROOT/tiny.yaml"], "is neither a folder nor a manifest CSV; name one"),
+        (
+            ["patients=ROOT/scans", "patients.target_device=a", "patients.foo=1"],
+            "patients.foo: DeviceFolders, .* no such",
+        ),
         (["translation=ROOT/none"], "no such folder or manifest; correct the path"),
         (["translation"], "write NAME=DIR, or NAME.KEY=VALUE"),
         (["=ROOT"], "write NAME=DIR, or NAME.KEY=VALUE"),

@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from benchmarks.plan import Plan, PlannedCell, PlannedTable
+from benchmarks.report.figures import score_figures
 from benchmarks.results import Metric, Results
+from benchmarks.tables.make import make_findings
 from benchmarks.vocabulary import Paper
 from datamodules import InputError
 from tests.conftest import ROOT
@@ -86,6 +89,45 @@ def test_scores_without_facts_get_them_from_the_metrics_classes(tmp_path):
     assert results.cell("ours0").read_scores().equals(before)
 
 
+def test_facts_added_later_leave_the_scores_as_they_were(tmp_path):
+    cell = make_results(tmp_path).cell("ours0")
+    (cell / "metrics.json").unlink()
+    (cell / "scores.csv").write_text("id,patient,MAE\n007,007,1.50\n")
+    assert [metric.name for metric in cell.metrics] == ["MAE"]
+    assert (cell / "scores.csv").read_text() == "id,patient,MAE\n007,007,1.50\n"
+    assert cell.read_scores()["id"].tolist() == ["007"]
+
+
+def test_facts_that_cannot_be_added_are_said_in_one_line(tmp_path, monkeypatch):
+    cell = make_results(tmp_path).cell("ours0")
+    (cell / "metrics.json").unlink()
+    monkeypatch.setitem(sys.modules, "benchmarks.run.upgrade", None)
+    with pytest.raises(InputError, match="was written by an earlier version"):
+        _ = cell.metrics
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("plan.json", "{"), ("plan.json", "{}"), ("plan.json", "[]"), ("cells/ours0/done.json", ""),
+     ("cells/ours0/scores.csv", ""), ("cells/ours0/metrics.json", "[{"), ("cells/broken0/failed.json", "")],
+)  # fmt: skip
+def test_a_damaged_file_is_named(file, text, tmp_path):
+    results = make_results(tmp_path)
+    (tmp_path / file).write_text(text)
+    again = Results(results.out)
+    with pytest.raises(InputError, match=file.rpartition("/")[2]):
+        make_findings(again)
+
+
+def test_a_table_without_a_scored_metric_has_no_figures(tmp_path):
+    results = make_results(tmp_path)
+    table = replace(results.plan.tables["t"], metrics=["FID"])
+    results.write_plan(replace(results.plan, tables={"t": table}))
+    assert score_figures(results, table) == []
+    (found,) = make_findings(results)
+    assert set(found.tables[0].wide()["FID"]) == {"-", "failed: no such thing", "not run"}
+
+
 def test_a_folder_without_a_plan_is_no_results_folder(tmp_path):
     with pytest.raises(InputError, match=r"plan\.json: no such file; name a folder that `python -m benchmarks run`"):
         _ = Results(tmp_path).plan
@@ -122,7 +164,9 @@ def test_the_ground_and_the_rooms_above_import_nothing_heavy():
 
 def test_nobody_else_joins_the_paths_of_a_results_folder():
     """The names of what lies there stand in benchmarks/results.py alone."""
-    named = ('"done.json"', '"failed.json"', '"scores.csv"', '"metrics.json"', '"plan.json"', '"cells"', '"samples"')
+    named = ["done.json", "failed.json", "scores.csv", "metrics.json", "splits.csv", "environment.json", "last.ckpt"]
     for path in (ROOT / "benchmarks").rglob("*.py"):
         if path.name != "results.py":
-            assert not [name for name in named if name in path.read_text()], path
+            text = path.read_text()
+            assert [name for name in (*named, "plan.json", "samples") if f'"{name}"' in text] == [], path
+            assert '/ "cells"' not in text, path

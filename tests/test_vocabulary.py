@@ -53,6 +53,13 @@ def test_what_is_no_mapping_is_no_table_row_or_paper(given):
         ({"sets": {"A": {}}}, "has no 'columns'"),
         ({"sets": {"A": {}}, "columns": ["A"]}, "column 'A': write train>test"),
         ({"sets": {"A": {}}, "columns": ["A>B"]}, "its columns name 'B', which is none of its sets"),
+        ({"folds": []}, "folds are \\[\\]; name at least one, and each once"),
+        ({"seeds": [0, 0]}, "seeds are .*; name at least one, and each once"),
+        ({"rows": {"identity": {"config": "sswe.yaml"}}}, "row 'identity' is there by itself; give yours another name"),
+        ({"grid": {"width": []}}, "grid: width is .*; list at least one number"),
+        ({"grid": {"width": ["a"]}}, "grid: width is .*; list at least one number"),
+        ({"reference": {"foo": 1}}, "reference: unknown key 'foo'"),
+        ({"sets": {"A": {}}, "columns": ["A>A"], "paper": {"paper": "x", "columns": {"A>A": {"foo": 1}}}}, "'foo'"),
         ({"per": "image"}, "per 'image': scores are per patient"),
         ({"compare": "nobody"}, "compare 'nobody' is none of its rows"),
         ({"paper": {"paper": "harmonizer", "columns": {"A>A": 2}}}, "'A>A' is none of its columns"),
@@ -62,6 +69,36 @@ def test_what_is_no_mapping_is_no_table_row_or_paper(given):
 def test_keys_that_do_not_go_together_are_refused(keys, message):
     with pytest.raises(InputError, match=message):
         read(**keys).check("suite: table 't'")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"config": "a.yaml", "columns": ["A>B"]}, "'A>B' is none of its columns"),
+        ({"config": "a.yaml", "class_path": "x.Y", "model": {"z": 1}}, "leave out 'model'"),
+    ],
+)
+def test_a_row_suits_its_table_and_itself(row, message):
+    table = read(sets={"A": {}}, columns=["A>A"])
+    with pytest.raises(InputError, match=message):
+        Row.read("here", row).check("here", table)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"tables: [", "not valid YAML"),
+        (b"- a", "not a mapping of keys"),
+        ("title: \u00e4".encode("utf-16"), "not UTF-8 text"),
+        (b"tables: {}", "has no 'tables'"),
+        (b"tables: {t: null}", "tables is .*, not a mapping"),
+        (b"tables: {t: {}}\nextra: 1", "unknown key 'extra'; known are tables, title"),
+    ],
+)
+def test_what_is_no_suite_is_refused(tmp_path, text, message):
+    (tmp_path / "s.yaml").write_bytes(text)
+    with pytest.raises(InputError, match=message):
+        read_suite(str(tmp_path / "s.yaml"))
 
 
 def test_a_papers_table_may_be_one_a_column_and_of_one_method():
