@@ -154,7 +154,7 @@ def test_faults_say_what_to_pass(patients):
         ColourBar.named("rainbo")
     with pytest.raises(InputError, match="colour map 'gray': is grey and cannot be told from B-mode"):
         ColourBar.named("gray")
-    for opacity in (0.0, 1.0):
+    for opacity in (0.0, 1.5):
         with pytest.raises(InputError, match=f"opacity {opacity:g}: .*pass a number between"):
             read_elastogram(frame, layout, colours, "shot", opacity)
     with pytest.raises(InputError, match=r"box 0 10 0 5000 is not in the picture of 560 x 1000"):
@@ -247,15 +247,17 @@ def test_a_grid_in_millimetres_needs_the_pictures_own(folder, tmp_path, capsys):
     assert np.asarray(Image.open(tmp_path / "b" / rows["source"][0])).shape == (80, 80)
 
 
-def test_bad_frames_are_named_together_and_nothing_is_written(folder, tmp_path, capsys):
+def test_bad_frames_are_named_together_and_no_pairs_are_written(folder, tmp_path, capsys):
     Image.fromarray(np.zeros((200, 300, 3), np.uint8)).save(folder / "black.png")
     (folder / "text.png").write_text("no picture")
     assert run(folder, tmp_path / "out", "--high", "180", "--unit", "kPa") == 2
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2
     assert "black.png: no colour bar was found" in errors[0]
+    assert errors[0].endswith(f"; see {tmp_path / 'out' / 'check' / 'black.png'}")
     assert "text.png" in errors[1]
-    assert not (tmp_path / "out").exists()
+    written = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
+    assert written == ["check/black.png", "check/p0_plane1.png", "check/p1_plane1.png"]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +266,7 @@ def test_bad_frames_are_named_together_and_nothing_is_written(folder, tmp_path, 
         ((), "the colour bar's numbers are not read from the picture; pass --high and --unit kPa or m/s"),
         (("--high", "180"), "pass --high and --unit kPa or m/s"),
         (("--high", "0", "--unit", "kPa"), "the high end must be above the low end"),
-        (("--high", "180", "--unit", "kPa", "--opacity", "1"), "opacity 1: "),
+        (("--high", "180", "--unit", "kPa", "--opacity", "1.5"), "opacity 1.5: "),
         (("--high", "180", "--unit", "kPa", "--colour-map", "rainbo"), "colour map 'rainbo': unknown"),
         (("--high", "180", "--unit", "kPa", "--size", "0", "4"), "give positive numbers"),
     ],
