@@ -28,7 +28,8 @@ CLEARER = 3.0  # by how much in Lab the nearest colour must be nearer than any o
 
 def chroma(image: np.ndarray) -> np.ndarray:
     """Spread of the channels ``(H, W)`` of a picture ``(H, W, 3)`` in [0, 1]; 0 is grey."""
-    return image.max(-1) - image.min(-1)
+    red, green, blue = np.moveaxis(image, -1, 0)  # pairwise, much faster than over an axis of three
+    return np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
 
 
 def find_bar(frame: np.ndarray) -> Box | None:

@@ -11,6 +11,7 @@ from datamodules.errors import InputError
 from datamodules.folder import SUFFIXES
 from datamodules.readers import fit_channels, read_image
 
+WITH_ALPHA = ("PNG", "TIFF")
 SEEN = 0.02  # of full opacity, from which on a pixel of an alpha channel is seen
 
 
@@ -45,16 +46,16 @@ def read_frame(path: Path) -> Frame:
 def _alpha(path: Path) -> np.ndarray | None:
     """``(H, W)`` in [0, 1] of a picture that has such a channel."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=WITH_ALPHA) as image:
             if not image.has_transparency_data:
                 return None
             return np.asarray(image.convert("RGBA"), np.float32)[..., 3] / 255
     except (UnidentifiedImageError, OSError):
-        return None  # DICOM, arrays
+        return None
 
 
 def _straight(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
+    with Image.open(path, formats=WITH_ALPHA) as image:
         return np.asarray(image.convert("RGBA"), np.float32)[..., :3] / 255
 
 

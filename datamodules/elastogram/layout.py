@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageFilter
-from scipy.ndimage import binary_closing, binary_fill_holes, binary_opening, find_objects, label
+from scipy.ndimage import binary_fill_holes, find_objects, label, maximum_filter, minimum_filter
 
 from datamodules.elastogram.box import Box
 from datamodules.elastogram.colour_bar import chroma, find_bar, refuse_other_bars
@@ -17,6 +17,7 @@ from datamodules.errors import InputError
 
 LIT = 0.06  # grey level from which on a pixel belongs to a panel
 WORD = 25  # pixels; what is thinner is text, marks and frames
+LINE = 7  # pixels; likewise of what is coloured
 LEAST_PANEL = 0.03  # of the picture's area
 ALIKE = 0.05  # by which part the sides of two panels may differ
 REACH = 8  # pixels by which a panel's edge may be misjudged
@@ -67,9 +68,10 @@ def find_layout(
         )
     if bar is not None:
         refuse_other_bars(frame, bar, name)
+    tinted = _coloured(frame, bar)
     if overlay is None:
-        overlay, grey = _find_pair(frame, name, bar, grey)
-    elif grey is None and (shift := find_twin(frame, overlay, coloured(frame, bar))) is not None:
+        overlay, grey = _find_pair(frame, name, bar, grey, tinted)
+    elif grey is None and (shift := find_twin(frame, overlay, tinted)) is not None:
         grey = _both_within(overlay, shift, frame)[1]
     if grey is None:
         return Layout(overlay, None, bar)
@@ -77,7 +79,7 @@ def find_layout(
         raise InputError(
             f"{name}: the panels are swapped, the one given as B-mode is coloured; exchange --b-mode and --overlay"
         )
-    return Layout(*_aligned(frame, name, overlay, grey, bar), bar)
+    return Layout(*_aligned(frame, name, overlay, grey, tinted), bar)
 
 
 def despeckled(image: np.ndarray, side: int = DESPECKLE) -> np.ndarray:
@@ -86,7 +88,7 @@ def despeckled(image: np.ndarray, side: int = DESPECKLE) -> np.ndarray:
     return np.asarray(levels.filter(ImageFilter.MedianFilter(side)), np.float32) / 255
 
 
-def coloured(frame: np.ndarray, bar: Box | None) -> np.ndarray:
+def _coloured(frame: np.ndarray, bar: Box | None) -> np.ndarray:
     """Bool ``(H, W)``, what is coloured in a picture beside its bar."""
     found = chroma(despeckled(frame)) > 2 * TINTED
     if bar is not None:
@@ -94,11 +96,21 @@ def coloured(frame: np.ndarray, bar: Box | None) -> np.ndarray:
     return found
 
 
-def _find_pair(frame: np.ndarray, name: str, bar: Box | None, grey: Box | None) -> tuple[Box, Box | None]:
+def _opened(mask: np.ndarray, side: int) -> np.ndarray:
+    """Without what is thinner than ``side``; as binary_opening with a square, but separable."""
+    return maximum_filter(minimum_filter(mask, side, mode="constant"), side, mode="constant")
+
+
+def _closed(mask: np.ndarray, side: int) -> np.ndarray:
+    return minimum_filter(maximum_filter(mask, side, mode="constant"), side, mode="constant")
+
+
+def _find_pair(
+    frame: np.ndarray, name: str, bar: Box | None, grey: Box | None, tinted: np.ndarray
+) -> tuple[Box, Box | None]:
     """The overlay and, if there is one, its grey twin; ``grey`` where that is told."""
-    tinted = coloured(frame, bar)
     region = _region(frame, tinted)
-    panels = _find_panels(frame, bar)
+    panels = _find_panels(frame, bar, tinted)
     if grey is not None:
         fits = [box for box in (panels and panels[0], region) if box is not None and _same_size(box, grey)]
         return (fits or [_needed(panels and panels[0], name)])[0], grey
@@ -128,14 +140,14 @@ def _needed(found, name: str):
     if found is None:
         raise InputError(
             f"{name}: no panel with a coloured elastogram was found; pass --overlay and --b-mode, each TOP BOTTOM LEFT "
-            "RIGHT, or leave it out if it is plain B-mode"
+            "RIGHT, or leave the picture out if it is plain B-mode with a colour bar, as it seems"
         )
     return found
 
 
 def _region(frame: np.ndarray, tinted: np.ndarray) -> Box | None:
     """The largest box that is filled with colour."""
-    places, _ = label(binary_closing(binary_opening(tinted, np.ones((7, 7))), np.ones((9, 9))))
+    places, _ = label(_closed(_opened(tinted, LINE), 9))
     sizes = np.bincount(places.ravel())[1:]
     if not len(sizes) or sizes.max() < LEAST_REGION * tinted.size:
         return None
@@ -162,11 +174,11 @@ def _both_within(overlay: Box, shift: tuple[int, int], frame: np.ndarray) -> tup
     return other.moved(-shift[0], -shift[1]), other
 
 
-def _find_panels(frame: np.ndarray, bar: Box | None) -> tuple[Box, Box | None] | None:
+def _find_panels(frame: np.ndarray, bar: Box | None, tinted: np.ndarray) -> tuple[Box, Box | None] | None:
     """The coloured panel and, if there is one, its grey twin."""
     boxes = _panels(frame, bar)
     overlay = max(boxes, key=lambda box: _tinted(box.of(frame)), default=None)
-    if overlay is None or _tinted(overlay.of(frame)) <= LEAST_TINTED:
+    if overlay is None or _opened(overlay.of(tinted), LINE).mean() <= LEAST_TINTED:
         return None
     if len(boxes) == 1 and (halves := _halves(frame, overlay)) is not None:
         return halves
@@ -179,9 +191,28 @@ def _panels(frame: np.ndarray, bar: Box | None) -> list[Box]:
     lit = frame.max(-1) > LIT
     if bar is not None:
         bar.grown(2).within(frame.shape).of(lit)[:] = False
-    lit = binary_opening(binary_closing(lit, np.ones((9, 9))), np.ones((WORD, WORD)))
-    boxes = [Box(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in find_objects(label(lit)[0])]
-    return [_without_frame(frame, box) for box in boxes if box.area > LEAST_PANEL * lit.size]
+    whole = _opened(_closed(lit, 9), WORD)
+    found = [Box(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in find_objects(label(whole)[0])]
+    large = [box for box in found if box.area > LEAST_PANEL * lit.size]
+    return [_without_frame(frame, panel) for box in large for panel in _apart(lit, box)]
+
+
+def _apart(lit: np.ndarray, box: Box) -> tuple[Box, ...]:
+    """Two panels of one size with a narrow dark gap between, or the one that it is."""
+    for axis in (1, 0):
+        runs, _ = label(box.of(lit).mean(axis) > LEAST_LIT)
+        wide = [run for (run,) in find_objects(runs) if run.stop - run.start >= WORD]
+        if len(wide) != 2:
+            continue
+        pair = tuple(
+            replace(box, top=box.top + run.start, bottom=box.top + run.stop)
+            if axis == 1
+            else replace(box, left=box.left + run.start, right=box.left + run.stop)
+            for run in wide
+        )
+        if _same_size(*pair):
+            return pair
+    return (box,)
 
 
 def _without_frame(frame: np.ndarray, box: Box) -> Box:
@@ -217,12 +248,13 @@ def _halves(frame: np.ndarray, box: Box) -> tuple[Box, Box] | None:
         plain = chroma(overlay.of(frame)) < TINTED
         if _tinted(grey.of(frame)) > LEAST_TINTED or plain.sum() <= 100:
             continue
-        if np.corrcoef([half.of(frame).mean(-1)[plain] for half in (overlay, grey)])[0, 1] > 0.8:
+        seen = [half.of(frame).mean(-1)[plain] for half in (overlay, grey)]
+        if min(half.std() for half in seen) > 0 and np.corrcoef(seen)[0, 1] > 0.8:
             return overlay, grey
     return None
 
 
-def _aligned(frame: np.ndarray, name: str, overlay: Box, grey: Box, bar: Box | None) -> tuple[Box, Box]:
+def _aligned(frame: np.ndarray, name: str, overlay: Box, grey: Box, tinted: np.ndarray) -> tuple[Box, Box]:
     """Both panels cut to one size, moved so that what is uncoloured in and about them agrees."""
     if not _same_size(grey, overlay):
         raise InputError(
@@ -231,5 +263,5 @@ def _aligned(frame: np.ndarray, name: str, overlay: Box, grey: Box, bar: Box | N
         )
     height, width = min(overlay.height, grey.height), min(overlay.width, grey.width)
     overlay, grey = (Box(box.top, box.top + height, box.left, box.left + width) for box in (overlay, grey))
-    moved = best_shift(frame, overlay, grey, coloured(frame, bar), REACH)
+    moved = best_shift(frame, overlay, grey, tinted, REACH)
     return _both_within(overlay, (grey.top - overlay.top + moved[0], grey.left - overlay.left + moved[1]), frame)
