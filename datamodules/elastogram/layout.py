@@ -4,6 +4,7 @@ A pair is two panels, one of them coloured, or, where a scanner shows colour in 
 twin in the other panel: what is seen again about it is the same tissue."""
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -29,6 +30,8 @@ LEAST_LIT = 0.1  # of a row that belongs to a panel
 GAP = 4  # pixels between a panel and its frame
 SMALL = 0.3  # of a panel's area, up to which a coloured box is the pair though no frame is drawn about its twin
 DESPECKLE = 5  # pixels, side of the median that is taken before colours are judged
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -114,19 +117,26 @@ def _find_pair(
     if grey is not None:
         fits = [box for box in (panels and panels[0], region) if box is not None and _same_size(box, grey)]
         return (fits or [_needed(panels and panels[0], name)])[0], grey
-    if region is not None:
-        shift = _shift_of(panels, region) or find_twin(frame, region, tinted)
-        twin = None if shift is None else _both_within(region, shift, frame)[1]
-        framed = None if twin is None else inside_frame(frame, twin)
-        if framed is not None:
-            return _both_within(framed.moved(-shift[0], -shift[1]).common(region), shift, frame)
-        if panels is None or region.area < SMALL * panels[0].area:
-            region = inside_frame(frame, region) or region
-            return (region, None) if shift is None else _both_within(region, shift, frame)
+    if region is not None and (pair := _region_pair(frame, region, panels, tinted)) is not None:
+        return pair
     overlay, twin = _needed(panels, name)
     if twin is None and (shift := find_twin(frame, overlay, tinted)) is not None:
         overlay, twin = _both_within(overlay, shift, frame)
     return overlay, twin
+
+
+def _region_pair(
+    frame: np.ndarray, region: Box, panels: tuple[Box, Box | None] | None, tinted: np.ndarray
+) -> tuple[Box, Box | None] | None:
+    """The coloured box and its twin, if that is framed too or the box is small; else the panels are the pair."""
+    small = panels is None or region.area < SMALL * panels[0].area
+    shift = _shift_of(panels, region) or find_twin(frame, region, tinted)
+    if shift is None:
+        return (inside_frame(frame, region) or region, None) if small else None
+    framed = inside_frame(frame, _both_within(region, shift, frame)[1])
+    if framed is not None:
+        return _both_within(framed.moved(-shift[0], -shift[1]).common(region), shift, frame)
+    return _both_within(inside_frame(frame, region) or region, shift, frame) if small else None
 
 
 def _shift_of(panels: tuple[Box, Box | None] | None, region: Box) -> tuple[int, int] | None:
@@ -136,7 +146,7 @@ def _shift_of(panels: tuple[Box, Box | None] | None, region: Box) -> tuple[int, 
     return panels[1].top - panels[0].top, panels[1].left - panels[0].left
 
 
-def _needed(found, name: str):
+def _needed(found: Found | None, name: str) -> Found:
     if found is None:
         raise InputError(
             f"{name}: no panel with a coloured elastogram was found; pass --overlay and --b-mode, each TOP BOTTOM LEFT "
