@@ -5,10 +5,23 @@ physical range that the task declares. Floating-point arrays (NPY, NPZ) hold phy
 """
 
 from datamodules.readers.arrays import ARRAYS
-from datamodules.readers.dicom import DICOMS
-from datamodules.readers.image import read_image
+from datamodules.readers.dicom import DICOMS, count_regions
+from datamodules.readers.entry import Entry
+from datamodules.readers.image import is_dicom, read_image
 from datamodules.readers.limits import Limits
 from datamodules.readers.picture import Picture, fit_channels, to_signed
 from datamodules.readers.pictures import PICTURES
 
-__all__ = ["ARRAYS", "DICOMS", "PICTURES", "Limits", "Picture", "fit_channels", "read_image", "to_signed"]
+__all__ = [
+    "ARRAYS",
+    "DICOMS",
+    "PICTURES",
+    "Entry",
+    "Limits",
+    "Picture",
+    "count_regions",
+    "fit_channels",
+    "is_dicom",
+    "read_image",
+    "to_signed",
+]

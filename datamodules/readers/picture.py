@@ -16,12 +16,14 @@ class Picture:
     """A decoded image.
 
     ``pixels`` is float32 ``(H, W)`` or ``(H, W, 3)``: fractions of full scale in [0, 1] where ``physical`` is false,
-    values in physical units where it is true. ``spacing`` is (row, column) distance in mm, where the file knows it.
+    values in physical units where it is true. ``spacing`` is (row, column) distance in mm, where the file knows it;
+    ``spacing_fault`` is what it says instead where that cannot be.
     """
 
     pixels: np.ndarray
     physical: bool = False
     spacing: tuple[float, float] | None = None
+    spacing_fault: str = ""
 
 
 def fit_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
@@ -48,7 +50,13 @@ def drop_equal_channels(pixels: np.ndarray) -> np.ndarray:
 
 
 def physical_picture(path: Path, array: np.ndarray) -> Picture:
-    array = array.astype(np.float32)
+    """Numbers that are values of the signal's unit, as a picture.
+
+    Raises:
+        InputError: values that are no finite float32.
+    """
+    with np.errstate(over="ignore"):
+        array = array.astype(np.float32)
     bad = int((~np.isfinite(array)).sum())
     if bad:
         raise InputError(f"{path}: {bad} values are NaN or infinite; replace them and mark them in a 'valid' mask")
