@@ -1,7 +1,7 @@
 """A user's own pairs: ``source/`` and ``target/`` folders, or a manifest CSV."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 from datamodules.batch import GREY, Signal, Task
 from datamodules.cache import ImageCache, open_or_build
 from datamodules.errors import InputError
-from datamodules.files import FileSource
+from datamodules.files import FileSource, Reading, each_region
 from datamodules.grid import Grid
 from datamodules.manifest import FILES, Manifest, make_manifest, read_manifest
 from datamodules.readers import ARRAYS, DICOMS, PICTURES, Limits
@@ -30,6 +30,10 @@ class FileDataModule(UltrasoundDataModule):
         limits: sides that a picture may have.
         resample_pairs: stretch a target of another size than its source to the source's; by default such pairs are
             refused.
+        region: of a DICOM file, which of its tissue regions, from 0; "all" makes an image of each, "whole" takes the
+            frame. A cell ``file.dcm#0@1`` says it for itself.
+        lesion_value: which value is the lesion in masks of several; by default masks are 0 and one other value.
+        clip: take values beyond a signal's range as its ends; by default they are refused.
 
     The other arguments are those of :class:`datamodules.ultrasound.UltrasoundDataModule`.
     """
@@ -43,15 +47,20 @@ class FileDataModule(UltrasoundDataModule):
         spacing: float | None = None,
         limits: Limits = Limits(),  # noqa: B008 (frozen)
         resample_pairs: bool = False,
+        region: int | Literal["all", "whole"] = 0,
+        lesion_value: int | None = None,
+        clip: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if isinstance(region, int) and region < 0:
+            raise InputError(f"region {region}: give a number from 0, 'all' or 'whole'")
         if spacing is not None and spacing <= 0:
             raise InputError(f"spacing {spacing}: give a positive number of mm a pixel")
         if target.high <= target.low or source.high <= source.low:
             raise InputError(f"source {source}, target {target}: high must be above low")
         self.task = Task(self.name, source, target, data=self.name)
-        self.grid, self.limits, self.resample_pairs = Grid(self.size, spacing), limits, resample_pairs
+        self.grid, self.reading = Grid(self.size, spacing), Reading(limits, resample_pairs, region, lesion_value, clip)
 
     def manifest(self) -> Manifest:
         """The table of the dataset."""
@@ -59,8 +68,11 @@ class FileDataModule(UltrasoundDataModule):
 
     def load(self) -> tuple[pd.DataFrame, ImageCache]:
         manifest = self.manifest()
-        source = FileSource(manifest, self.task, self.grid, self.limits, self.resample_pairs)
+        if self.reading.region == "all":
+            manifest = each_region(manifest)
+        source = FileSource(manifest, self.task, self.grid, self.reading)
         images = open_or_build(source, self.cache_dir)
+        source.check_ranges(images)
         coloured = np.flatnonzero(images.arrays["colour"])
         if len(coloured):
             first, more = manifest.rows["id"][coloured[0]], ", ..." if len(coloured) > 1 else ""

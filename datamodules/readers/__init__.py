@@ -9,6 +9,7 @@ from datamodules.readers.dicom import DICOMS, count_regions
 from datamodules.readers.entry import Entry
 from datamodules.readers.image import is_dicom, read_image
 from datamodules.readers.limits import Limits
+from datamodules.readers.masks import read_mask
 from datamodules.readers.picture import Picture, fit_channels, to_signed
 from datamodules.readers.pictures import PICTURES
 
@@ -23,5 +24,6 @@ __all__ = [
     "fit_channels",
     "is_dicom",
     "read_image",
+    "read_mask",
     "to_signed",
 ]
