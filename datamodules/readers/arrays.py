@@ -32,7 +32,7 @@ def load_array(path: Path, limits: Limits) -> np.ndarray:
     """The array of an NPY, or the first one of an NPZ: ``(H, W)`` or ``(H, W, 3)``, as it is stored.
 
     Raises:
-        InputError: not numbers, not a picture's shape, beyond the limits, or less in the file than its header promises.
+        InputError: not numbers, not a picture's shape, beyond the limits, or not as much as its header promises.
     """
     with path.open("rb") as file:
         zipped = file.read(2) == b"PK"
@@ -60,7 +60,7 @@ def _first_array(path: Path, archive: ZipFile) -> ZipInfo:
 
 def _read(path: Path, file, size: int, limits: Limits) -> np.ndarray:
     promised = _promised(path, file, limits)
-    if promised > size:
+    if promised != size:
         raise InputError(f"{path}: its header promises {promised} bytes and it has {size}; copy it again or drop it")
     file.seek(0)
     return np.squeeze(np.lib.format.read_array(file, allow_pickle=False))

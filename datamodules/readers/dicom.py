@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from datamodules.errors import InputError
-from datamodules.readers.faults import one_line
+from datamodules.readers.faults import one_line, printable
 from datamodules.readers.limits import Limits, check_size
 from datamodules.readers.picture import Picture, drop_equal_channels, physical_picture
 from datamodules.readers.regions import cut_out, tissue_regions
 
 DICOMS = {".dcm", ".dicom", ".ima", ""}
+JPEG_XL = {f"1.2.840.10008.1.2.4.{number}" for number in (110, 111, 112)}  # newer than pydicom's dictionary
 DECODERS = {  # of what pydicom has no plugin for
     "JPEG XL": "decode its frames by libjxl's djxl or Python's imagecodecs",
     "MPEG": "take its frames out by ffmpeg",
@@ -81,16 +82,15 @@ def _check_decoder(path: Path, dataset) -> None:
     from pydicom.pixels import get_decoder
 
     syntax = dataset.file_meta.TransferSyntaxUID
-    if not syntax.is_compressed or syntax.is_deflated:
-        return
+    name = "JPEG XL" if syntax in JPEG_XL else syntax.name
     try:
         if get_decoder(syntax).is_available:
             return
         remedy = "pip install 'pylibjpeg[all]'"
     except NotImplementedError:
-        known = (remedy for name, remedy in DECODERS.items() if name in syntax.name)
+        known = (remedy for kind, remedy in DECODERS.items() if kind in name)
         remedy = next(known, "convert it by another program")
-    raise InputError(f"{path}: cannot be decompressed ({one_line(syntax.name)}); {remedy}, or export it uncompressed")
+    raise InputError(f"{path}: cannot be decompressed ({printable(name)}); {remedy}, or export it uncompressed")
 
 
 def _values(path: Path, dataset, raw: np.ndarray, photometric: str) -> Picture:
