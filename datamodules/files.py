@@ -197,9 +197,15 @@ def each_region(manifest: Manifest) -> Manifest:
     """A row a tissue region of DICOM sources and of their DICOM targets; ids of several end on ``@`` and its number.
 
     Raises:
-        InputError: a file that cannot be read.
+        InputError: every file that cannot be read.
     """
-    rows = [row for _, own in manifest.rows.iterrows() for row in _regions_of(manifest.root, own)]
+    rows, faults = [], []
+    for _, row in manifest.rows.iterrows():
+        try:
+            rows += _regions_of(manifest.root, row)
+        except InputError as error:
+            faults.append(str(error))
+    InputError.raise_for(faults)
     return replace(manifest, rows=pd.DataFrame(rows))
 
 

@@ -15,9 +15,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from datamodules import InputError, PairedFolderDataModule, Signal
+from datamodules import DeviceFolders, InputError, PairedFolderDataModule, Signal
 from datamodules.readers import Limits, count_regions, read_image, read_mask
-from tests.conftest import BUSI_ROOT
+from tests.conftest import BUSI_ROOT, ROOT
+from zoo.cli import main
 
 DEVICES = BUSI_ROOT.parent / "dicom"
 SIDE = 20
@@ -258,6 +259,7 @@ PICTURES = [
     ("capital ending", "A.PNG", raw(encoded(GREY)), GREY / 255),
     ("bytes after the end", "a.png", raw(encoded(GREY) + b"x" * 99), GREY / 255),
     ("spaces and brackets in its name", "a (1) [x].png", raw(encoded(GREY)), GREY / 255),
+    ("a screenshot's narrow space in its name", "at 10.00\u202fAM.png", raw(encoded(GREY)), GREY / 255),
     ("a name beyond Latin", "超音波.png", raw(encoded(GREY)), GREY / 255),
     ("upside down by EXIF", "a.png", turned("PNG", 3), GREY[::-1, ::-1] / 255),
     ("mirrored by EXIF", "a.png", turned("PNG", 2), GREY[:, ::-1] / 255),
@@ -469,6 +471,7 @@ MASKS = [
      np.kron(DISC, np.ones((2, 2))) > 0),
     ("JPEG, empty", "a.jpg", picture(level(0)), None, HALF & False),
     ("DICOM of 0 and 1", "a.dcm", dicom(level(1)), None, HALF),
+    ("a value of a DICOM", "a.dcm", dicom(CLASSES), 1, "one value of a DICOM mask cannot be asked for"),
     ("opaque alpha", "a.png", with_alpha(level(0) + np.uint8(255)), None, HALF),
     ("class 1 of three", "a.png", picture(CLASSES), 1, CLASSES == 1),
     ("class 2 of three", "a.npy", npy(CLASSES), 2, CLASSES == 2),
@@ -692,6 +695,28 @@ def test_unit_fractions_where_grey_levels_are_declared(tmp_path):
         module(root).load()
 
 
+def test_scanners_state_the_range_of_both_sides_at_once(tmp_path):
+    for device in ("a", "b"):
+        folder_of(tmp_path / device)
+        for number in range(2):
+            npy(RAMP * 400)(tmp_path / device / f"{number}.npy")
+    with pytest.raises(
+        InputError, match=r"a/0\.npy: values from 0 to 400, .* by data\.signal\.low and data\.signal\.high"
+    ):
+        DeviceFolders(tmp_path, "b", size=(20, 20)).load()
+
+
+def test_the_command_line_takes_the_options(tmp_path, capsys):
+    root = folder_of(tmp_path / "own", source=(".dcm", [dicom()] * 2), lesion=(".png", [picture(CLASSES)] * 2))
+    command = ["fit", "--print_config", f"--config={ROOT / 'configs' / 'pix2pix.yaml'}",
+               f"--config={ROOT / 'configs' / 'data' / 'folder.yaml'}", f"--data.root={root}"]  # fmt: skip
+    for option, shown in (("region=all", "region: all"), ("region=2", "region: 2"), ("lesion_value=3", "lesion_value: 3"),
+                          ("clip=true", "clip: true")):  # fmt: skip
+        with pytest.raises(SystemExit):
+            main([*command, f"--data.{option}"])
+        assert f"    {shown}\n" in capsys.readouterr().out
+
+
 def test_several_regions_are_one_of_them_all_or_none(tmp_path):
     both = dicom(regions=[region((0, 17, 0, 15)), region((2, 19, 3, 18))])
     root = folder_of(
@@ -711,6 +736,11 @@ def test_several_regions_are_one_of_them_all_or_none(tmp_path):
     assert np.allclose(images.image("target", 1)[..., 0], GREY[2:20, 3:19] / 127.5 - 1, atol=1e-4)
     with pytest.raises(InputError, match=r"1\.dcm: region 1 does not exist; it has 1 of tissue"):
         module(root, region=1).load()
+    for name in ("0", "1"):
+        (root / "source" / f"{name}.dcm").write_bytes(b"no")
+    with pytest.raises(InputError, match="not a readable DICOM") as error:
+        module(root, region="all").load()
+    assert len(str(error.value).splitlines()) == 2, "all faults together"
     with pytest.raises(InputError, match="region -1: give a number from 0, 'all' or 'whole'"):
         module(root, region=-1)
 

@@ -2,6 +2,7 @@
 
 import re
 import stat
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from datamodules.errors import InputError
 from datamodules.readers.faults import printable
 
 PART = re.compile(r"(\d{1,9})?(?:@(\d{1,9}))?", re.ASCII)
+NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}  # categories: NUL and line breaks, bytes that are not UTF-8, line separators
 LONGEST = 255  # bytes of a name, on every usual file system
 
 
@@ -42,7 +44,7 @@ class Entry:
 
 def _check_name(name: str) -> None:
     shown = printable(name)
-    if not name.isprintable():  # NUL, line breaks, bytes that are not UTF-8: no table could hold it
+    if any(unicodedata.category(character) in NO_TEXT for character in name):
         raise InputError(f"{shown}: the name holds characters that are no text; rename the file")
     if any(len(part.encode()) > LONGEST for part in Path(name).parts):
         raise InputError(f"{shown}: the name is longer than {LONGEST} bytes; shorten it")

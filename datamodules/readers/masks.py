@@ -42,6 +42,8 @@ def read_mask(
     elif is_array(path):
         shown = stored = decoded(load_array, path, limits)
         physical_picture(path, stored)  # refuses NaN
+    elif value is not None:
+        raise InputError(f"{path}: one value of a DICOM mask cannot be asked for; store it as PNG or NPY")
     else:
         shown = stored = read_image(cell, limits, region is not None, region or 0).pixels
     check_size(path, shown.shape[:2], limits)
@@ -69,7 +71,7 @@ def _of_picture(path: Path, limits: Limits, page: int | None, remedy: str) -> tu
 
 def _two_colours(pixels: np.ndarray) -> np.ndarray | None:
     """Where ``(H, W, 3)`` is not black, if it has black and one colour only."""
-    painted = pixels.any(axis=2)
+    painted = np.asarray(pixels.any(axis=2))
     colours = pixels[painted]
     return painted if len(colours) < painted.size and (colours == colours[:1]).all() else None
 
