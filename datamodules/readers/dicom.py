@@ -94,14 +94,19 @@ def _check_decoder(path: Path, dataset) -> None:
 
 
 def _values(path: Path, dataset, raw: np.ndarray, photometric: str) -> Picture:
-    slope, intercept = float(dataset.get("RescaleSlope", 1)), float(dataset.get("RescaleIntercept", 0))
-    if raw.dtype.kind == "f" or raw.dtype.kind == "i" or (slope, intercept) != (1, 0):
+    slope, intercept = _number(dataset, "RescaleSlope", 1), _number(dataset, "RescaleIntercept", 0)
+    if raw.dtype.kind in "fi" or (slope, intercept) != (1, 0):
         return physical_picture(path, raw * slope + intercept)
     full_scale = _full_scale(dataset, raw)
     if raw.max() > full_scale:
         raise InputError(f"{path}: pixels up to {raw.max()} where BitsStored allows {full_scale:.0f}; export it again")
     pixels = (raw / np.float32(full_scale)).astype(np.float32)
     return Picture(1 - pixels if photometric == "MONOCHROME1" else pixels)
+
+
+def _number(dataset, tag: str, default: float) -> float:
+    value = dataset.get(tag)
+    return default if value in (None, "") else float(value)
 
 
 def _full_scale(dataset, raw: np.ndarray) -> float:
