@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -494,10 +495,22 @@ MASKS = [
     ("grey with alpha", "a.png", lambda p: Image.merge("LA", [Image.fromarray(level(255))] * 2).save(p), None, "alpha"),
     ("not a number", "a.npy", npy(np.where(HALF, np.nan, 0)), None, "NaN or infinite"),
     ("JPEG of 0 and 1", "a.jpg", picture(level(1), quality=100), None, "which is no mask"),
+    ("classes with soft borders", "a.png", lambda p: _resized(CLASSES * np.uint8(127)).save(p), None, "is no mask"),
+    ("a small third class with soft borders", "a.png", lambda p: _resized(_with_a_spot()).save(p), None, "is no mask"),
     ("JPEG of three classes", "a.jpg", picture(np.kron(CLASSES, np.ones((8, 8), "u1")) * 127), None, "is no mask"),
     ("truncated", "a.png", cut(picture(level(255)), 0.7), None, "cannot be decoded"),
     ("frame of a PNG", "a.png#1", picture(level(255)), None, "has no frames"),
 ]  # fmt: skip
+
+
+def _resized(array) -> Image.Image:
+    return Image.fromarray(array).resize((210, 210), Image.Resampling.BILINEAR)
+
+
+def _with_a_spot():
+    mask = level(255)
+    mask[2:5, 2:5] = 127
+    return mask
 
 
 def _turned_mask(path):
@@ -558,6 +571,16 @@ def test_a_mask_or_words(tmp_path, name, make, value, expected):
     mask = read_mask(path, value=value)
     assert mask.dtype == bool
     assert np.array_equal(mask, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "words"), by_name([line for line in ARCHIVES if line[0].startswith(("bomb", "header"))])
+)
+def test_bombs_are_refused_by_their_headers_within_a_second(tmp_path, name, make, words):
+    path = made(tmp_path, name, make)
+    start = time.perf_counter()
+    refusal(words, lambda: read_image(path))
+    assert time.perf_counter() - start < 1
 
 
 def test_what_may_not_be_read_is_named(tmp_path, monkeypatch):
