@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from datamodules import InputError
 from datamodules.readers import Limits, Picture, read_image, read_mask
-from tests.test_strange_files import GREY, RAMP, dicom, npy, npz, picture, region, tiff, with_alpha
+from tests.file_makers import GREY, RAMP, dicom, npy, npz, picture, region, tiff, with_alpha
 
 LIMITS = Limits(min_side=1, max_side=64)  # so that a promised side cannot cost time
 FORMATS = {

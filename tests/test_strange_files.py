@@ -1,196 +1,54 @@
 """Damaged and unusual files, a line each: what it is, and the value that is read or the words that are said."""
 
-import io
 import struct
 import time
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 from PIL import Image
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from datamodules import DeviceFolders, InputError, PairedFolderDataModule, Signal
-from datamodules.readers import Limits, count_regions, read_image, read_mask
-from tests.conftest import BUSI_ROOT, ROOT
-from zoo.cli import main
+from datamodules.readers import Limits, count_regions, read_image
+from tests.conftest import BUSI_ROOT
+from tests.file_makers import (
+    GREY,
+    JPEG_2000,
+    JPEG_LS,
+    MPEG,
+    RAMP,
+    SIGNED_BYTES,
+    STEPS,
+    as_mode,
+    by_name,
+    cut,
+    damaged_png,
+    dicom,
+    dicom_of,
+    encoded,
+    header,
+    made,
+    npy,
+    npy_bytes,
+    npz,
+    pages,
+    picture,
+    raw,
+    refusal,
+    region,
+    tiff,
+    turned,
+    zipped,
+)
 
 DEVICES = BUSI_ROOT.parent / "dicom"
-SIDE = 20
-STEPS = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
-RAMP = STEPS / STEPS.max()
-GREY = np.round(RAMP * 255).astype(np.uint8)
-Maker = Callable[[Path], object]
 
-
-# ---- files that are made
-
-
-def picture(array, **options) -> Maker:
-    return lambda path: Image.fromarray(array).save(path, **options)
-
-
-def as_mode(mode: str, kind: str = "PNG", array=GREY, **options) -> Maker:
-    return lambda path: Image.fromarray(array).convert(mode).save(path, kind, **options)
-
-
-def raw(data: bytes) -> Maker:
-    return lambda path: path.write_bytes(data)
-
-
-def encoded(array, kind: str = "PNG", **options) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def npy(array) -> Maker:
-    return lambda path: np.save(path, array, allow_pickle=True)
-
-
-def npy_bytes(array) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()
-
-
-def header(shape: str, dtype: str = "'<f4'", values: bytes = b"") -> Maker:
-    text = f"{{'descr': {dtype}, 'fortran_order': False, 'shape': {shape}, }}\n".encode()
-    return raw(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + values)
-
-
-def npz(save=np.savez, **arrays) -> Maker:
-    return lambda path: save(path, **arrays)
-
-
-def zipped(name: str, data: bytes, change=None) -> Maker:
-    """A zip of one member; ``change`` is (offset in the local header, offset in the directory, bytes)."""
-
-    def make(path):
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            archive.writestr(name, data)
-        whole = bytearray(buffer.getvalue())
-        if change is not None:
-            local, central, value = change
-            directory = whole.index(b"PK\x01\x02")
-            whole[local : local + len(value)] = value
-            whole[directory + central : directory + central + len(value)] = value
-        path.write_bytes(bytes(whole))
-
-    return make
-
-
-def cut(make: Maker, part: float) -> Maker:
-    def cutting(path):
-        make(path)
-        path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
-
-    return cutting
-
-
-def tiff(array, bits: int, sample_format: int, photometric: int = 1) -> Maker:
-    """A TIFF of one strip, of a type that Pillow does not write."""
-    values = np.ascontiguousarray(array).tobytes()
-    tags = [(256, 4, array.shape[1]), (257, 4, array.shape[0]), (258, 3, bits), (259, 3, 1), (262, 3, photometric),
-            (273, 4, 8), (277, 3, 1), (278, 4, array.shape[0]), (279, 4, len(values)),
-            (339, 3, sample_format)]  # fmt: skip
-    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
-    directory = struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
-    return raw(b"II*\x00" + struct.pack("<I", 8 + len(values)) + values + directory)
-
-
-def turned(kind: str, orientation: int) -> Maker:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return picture(np.repeat(GREY[:, :, None], 3, 2), format=kind, exif=exif, quality=100)
-
-
-def pages(*arrays) -> Maker:
-    first, *others = (Image.fromarray(array) for array in arrays)
-    return lambda path: first.save(path, save_all=True, append_images=others)
-
-
-def region(box=(2, 17, 3, 18), delta=(0.02, 0.02), **other) -> Dataset:
-    found = Dataset()
-    found.RegionSpatialFormat, found.RegionDataType = 1, 1
-    found.PhysicalUnitsXDirection = found.PhysicalUnitsYDirection = 3
-    top, bottom, left, right = box
-    found.RegionLocationMinY0, found.RegionLocationMaxY1 = top, bottom
-    found.RegionLocationMinX0, found.RegionLocationMaxX1 = left, right
-    found.PhysicalDeltaY, found.PhysicalDeltaX = delta
-    for name, value in other.items():
-        if value is None:
-            delattr(found, name)
-        else:
-            setattr(found, name, value)
-    return found
-
-
-def dicom(array=GREY, syntax=ExplicitVRLittleEndian, regions=(), **tags) -> Maker:
-    def make(path):
-        found = Dataset()
-        found.file_meta = FileMetaDataset()
-        found.file_meta.TransferSyntaxUID = syntax
-        found.SOPClassUID, found.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.6.1", generate_uid()
-        found.Rows, found.Columns = array.shape[:2]
-        found.SamplesPerPixel = 3 if array.ndim == 3 else 1
-        if array.ndim == 3:
-            found.PlanarConfiguration = 0
-        bits = array.dtype.itemsize * 8
-        found.BitsAllocated, found.BitsStored, found.HighBit = bits, bits, bits - 1
-        found.PixelRepresentation = int(array.dtype.kind == "i")
-        found.PhotometricInterpretation = "RGB" if array.ndim == 3 else "MONOCHROME2"
-        found.PixelData = array.tobytes()
-        if regions:
-            found.SequenceOfUltrasoundRegions = Sequence(list(regions))
-        for name, value in tags.items():
-            if value is None:
-                found.pop(name, None)
-            else:
-                setattr(found, name, value)
-        if syntax != ExplicitVRLittleEndian:
-            found.PixelData = pydicom.encaps.encapsulate([found.PixelData])
-            found["PixelData"].is_undefined_length = True
-        found.save_as(path, enforce_file_format=True)
-
-    return make
-
-
-def damaged_png(chunk: bytes, change: Callable[[bytes], bytes]) -> Maker:
-    """A PNG of which one chunk is other, with the right checksum."""
-    data = encoded(GREY)
-    start = data.index(chunk)
-    size = struct.unpack(">I", data[start - 4 : start])[0]
-    body = change(data[start + 4 : start + 4 + size])
-    chunked = struct.pack(">I", len(body)) + chunk + body + struct.pack(">I", zlib.crc32(chunk + body))
-    return raw(data[: start - 4] + chunked + data[start + 8 + size :])
-
-
-JPEG_2000, JPEG_LS, MPEG = (pydicom.uid.UID(f"1.2.840.10008.1.2.4.{number}") for number in ("90", "80", "102"))
-
-
-def dicom_of(number: str) -> Maker:
-    """A transfer syntax that pydicom does not write."""
-
-    def make(path):
-        dicom(syntax=MPEG)(path)
-        path.write_bytes(path.read_bytes().replace(b"1.2.4.102", f"1.2.4.{number}".encode()))
-
-    return make
-
-
-# ---- pictures, arrays and DICOM: (what it is, file, how it is made, the pixels or the words)
+# (what it is, file, how it is made, the pixels or the words)
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\nshowpage\n"
 BMP_BOMB = b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 60000, 60000, 1, 24, 0, 0, 0, 0, 0, 0)
-SIGNED_BYTES = (STEPS % 200 - 100).astype(np.int8)
 
 NUMBERS = [
     ("unsigned 8 bits", "a.npy", npy(GREY), GREY / 255),
@@ -416,137 +274,8 @@ def _zip_of(path, make):
         archive.write(path.with_suffix(".npy"), "a.npy")
 
 
-# ---- masks: (what it is, file, how it is made, what lesion_value says, the mask or the words)
-
-HALF = RAMP > 0.5
-DISC = (np.hypot(*np.mgrid[-32:32, -32:32]) < 20).astype(np.uint8)
-CLASSES = (STEPS // 150).astype(np.uint8)  # 0, 1, 2
-COLOUR = np.stack([GREY, 255 - GREY, GREY // 2], 2)
-
-
-def level(value, dtype="u1"):
-    return (HALF * value).astype(dtype)
-
-
-def soft(scale: int = 255) -> Image.Image:
-    return Image.fromarray(DISC * np.uint8(scale)).resize((97, 97), Image.Resampling.BILINEAR)
-
-
-def palette(*colours, array=None) -> Maker:
-    def make(path):
-        image = Image.fromarray((HALF * 1).astype(np.uint8) if array is None else array)
-        image.putpalette([part for colour in colours for part in colour])
-        image.save(path)
-
-    return make
-
-
-def with_alpha(alpha, base=None) -> Maker:
-    grey = level(255) if base is None else base
-    return picture(np.dstack([grey, grey, grey, alpha]))
-
-
-MASKS = [
-    ("0 and 255", "a.png", picture(level(255)), None, HALF),
-    ("0 and 1", "a.png", picture(level(1)), None, HALF),
-    ("0 and 127", "a.png", picture(level(127)), None, HALF),
-    ("0 and 1 in 16 bits", "a.png", picture(level(1, "u2")), None, HALF),
-    ("0 and 300 in 16 bits", "a.png", picture(level(300, "u2")), None, HALF),
-    ("0 and 65535 in a TIFF", "a.tif", picture(level(65535, "u2")), None, HALF),
-    ("0 and 1 in a TIFF of 32 bits", "a.tif", tiff(level(1, "<i4"), 32, 2), None, HALF),
-    ("one bit", "a.png", as_mode("1", array=level(255)), None, HALF),
-    ("booleans", "a.npy", npy(HALF), None, HALF),
-    ("NPY of 0 and 1", "a.npy", npy(level(1)), None, HALF),
-    ("NPY of 0 and 1 in 64 bits", "a.npy", npy(level(1, "i8")), None, HALF),
-    ("NPY of 0 and 1, big-endian", "a.npy", npy(level(1, ">u2")), None, HALF),
-    ("NPY of 0.0 and 1.0", "a.npy", npy(level(1, "f4")), None, HALF),
-    ("NPZ of 0 and 1", "a.npz", npz(m=level(1)), None, HALF),
-    ("all 0", "a.png", picture(level(0)), None, HALF & False),
-    ("all 1", "a.png", picture(level(0) + np.uint8(1)), None, HALF | True),
-    ("grey as colour", "a.png", picture(np.repeat(level(1)[:, :, None], 3, 2)), None, HALF),
-    ("red on black", "a.png", picture(np.dstack([level(255), level(0), level(0)])), None, HALF),
-    ("a palette of black and red", "a.png", palette((0, 0, 0), (128, 0, 0)), None, HALF),
-    ("a palette of white, then black", "a.png", palette((255, 255, 255), (0, 0, 0)), None, ~HALF),
-    ("turned by EXIF", "a.png", lambda p: _turned_mask(p), None, np.rot90(HALF, -1)),
-    ("a soft border", "a.png", lambda p: soft().save(p), None, np.asarray(soft()) > 127.5),
-    ("JPEG", "a.jpg", picture(np.kron(DISC, np.ones((2, 2), np.uint8)) * 255, quality=75), None,
-     np.kron(DISC, np.ones((2, 2))) > 0),
-    ("JPEG, empty", "a.jpg", picture(level(0)), None, HALF & False),
-    ("DICOM of 0 and 1", "a.dcm", dicom(level(1)), None, HALF),
-    ("a value of a DICOM", "a.dcm", dicom(CLASSES), 1, "one value of a DICOM mask cannot be asked for"),
-    ("opaque alpha", "a.png", with_alpha(level(0) + np.uint8(255)), None, HALF),
-    ("class 1 of three", "a.png", picture(CLASSES), 1, CLASSES == 1),
-    ("class 2 of three", "a.npy", npy(CLASSES), 2, CLASSES == 2),
-    ("a class that is not there", "a.png", picture(CLASSES), 7, CLASSES == 7),
-    ("an index of a palette", "a.png", palette((0, 0, 0), (9, 0, 0), (0, 9, 0), array=CLASSES), 2, CLASSES == 2),
-    ("three classes", "a.png", picture(CLASSES), None, r"has 3 values \(0, 1, 2\).*lesion_value"),
-    ("three classes in 16 bits", "a.png", picture(CLASSES.astype("u2")), None, r"has 3 values \(0, 1, 2\)"),
-    ("three classes in an NPY", "a.npy", npy(CLASSES * 1.5), None, r"has 3 values \(0, 1.5, 3\)"),
-    ("three classes in a palette", "a.png", palette((0, 0, 0), (9, 0, 0), (0, 9, 0), array=CLASSES), None, "has 3 val"),
-    ("0, 127 and 255", "a.png", picture(CLASSES * np.uint8(127)), None, r"has 3 values \(0, 127, 254\)"),
-    ("1 and 2", "a.png", picture(level(1) + np.uint8(1)), None, r"has 2 values \(1, 2\)"),
-    ("a colour picture", "a.png", picture(COLOUR), None, "a colour picture of several colours, which is no mask"),
-    ("a colour picture, though a value is said", "a.png", picture(COLOUR), 1, "a colour picture"),
-    ("a B-mode", "a.png", picture(GREY), None, r"has 256 values \(0, 1, 2, .*which is no mask"),
-    ("a dark B-mode", "a.png", picture((RAMP**4 * 255).astype(np.uint8)), None, "which is no mask"),
-    ("a confidence map", "a.npy", npy(RAMP), None, r"has 400 values .*which is no mask"),
-    ("alpha that is the mask", "a.png", with_alpha(level(255), level(0)), None, "has an alpha channel"),
-    ("alpha beside the mask", "a.png", with_alpha(level(255).T.copy()), None, "has an alpha channel.*lesion_value"),
-    ("grey with alpha", "a.png", lambda p: Image.merge("LA", [Image.fromarray(level(255))] * 2).save(p), None, "alpha"),
-    ("not a number", "a.npy", npy(np.where(HALF, np.nan, 0)), None, "NaN or infinite"),
-    ("JPEG of 0 and 1", "a.jpg", picture(level(1), quality=100), None, "which is no mask"),
-    ("classes with soft borders", "a.png", lambda p: _resized(CLASSES * np.uint8(127)).save(p), None, "is no mask"),
-    ("a small third class with soft borders", "a.png", lambda p: _resized(_with_a_spot()).save(p), None, "is no mask"),
-    ("JPEG of three classes", "a.jpg", picture(np.kron(CLASSES, np.ones((8, 8), "u1")) * 127), None, "is no mask"),
-    ("truncated", "a.png", cut(picture(level(255)), 0.7), None, "cannot be decoded"),
-    ("frame of a PNG", "a.png#1", picture(level(255)), None, "has no frames"),
-]  # fmt: skip
-
-
-def _resized(array) -> Image.Image:
-    return Image.fromarray(array).resize((210, 210), Image.Resampling.BILINEAR)
-
-
-def _with_a_spot():
-    mask = level(255)
-    mask[2:5, 2:5] = 127
-    return mask
-
-
-def _turned_mask(path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(level(255)).save(path, exif=exif)
-
-
-# ---- the tables are run
-
-
-def by_name(table) -> list:
-    names = [line[0] for line in table]
-    assert len(set(names)) == len(names)
-    return [pytest.param(*line[1:], id=line[0]) for line in table]
-
-
-def made(folder: Path, name: str, make: Maker | None) -> Path:
-    if make is not None:
-        make(folder / name.partition("#")[0])
-    return folder / name
-
-
-def refusal(words: str, read: Callable) -> str:
-    """What is said: one line with the file, what is wrong and what to do."""
-    with pytest.raises(InputError, match=words) as error:
-        read()
-    text = str(error.value)
-    assert text.isprintable()
-    assert ": " in text
-    assert "; " in text, "what to do"
-    return text
-
-
 def test_the_table_is_long():
-    assert sum(map(len, (NUMBERS, PICTURES, ARCHIVES, DICOMS, NAMES, MASKS))) >= 180
+    assert sum(map(len, (NUMBERS, PICTURES, ARCHIVES, DICOMS, NAMES))) >= 180
 
 
 @pytest.mark.parametrize(("name", "make", "expected"), by_name([*NUMBERS, *PICTURES, *ARCHIVES, *DICOMS, *NAMES]))
@@ -560,17 +289,6 @@ def test_pixels_or_words(tmp_path, name, make, expected):
     assert pixels.dtype == np.float32
     assert pixels.shape == expected.shape
     assert np.allclose(pixels, expected, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize(("name", "make", "value", "expected"), by_name(MASKS))
-def test_a_mask_or_words(tmp_path, name, make, value, expected):
-    path = made(tmp_path, name, make)
-    if isinstance(expected, str):
-        refusal(expected, lambda: read_mask(path, value=value, remedy="say lesion_value"))
-        return
-    mask = read_mask(path, value=value)
-    assert mask.dtype == bool
-    assert np.array_equal(mask, expected)
 
 
 @pytest.mark.parametrize(
@@ -593,186 +311,6 @@ def test_what_may_not_be_read_is_named(tmp_path, monkeypatch):
     refusal("a.png: may not be read; correct its permissions", lambda: read_image(tmp_path / "a.png"))
     monkeypatch.setattr(Path, "stat", refuse)
     refusal(r"a.png: cannot be reached \(Permission denied\)", lambda: read_image(tmp_path / "a.png"))
-
-
-@pytest.mark.parametrize(
-    ("delta", "expected"),
-    [
-        ((0.02, 0.03), (0.2, 0.3)),
-        ((0.02, -0.02), (0.2, 0.2)),
-        ((0, 0.02), "says a pixel spacing of 0 x 0.2 mm, which cannot be"),
-        ((float("nan"), 0.02), "says a pixel spacing of nan x 0.2 mm"),
-        ((float("inf"), 0.02), "says a pixel spacing of inf x 0.2 mm"),
-        ((500.0, 500.0), "says a pixel spacing of 5000 x 5000 mm"),
-        ((1e-9, 1e-9), "says a pixel spacing of 1e-08 x 1e-08 mm"),
-    ],
-)
-def test_the_spacing_of_a_region(tmp_path, delta, expected):
-    dicom(regions=[region(delta=delta)])(tmp_path / "a.dcm")
-    check_spacing(tmp_path, expected)
-
-
-@pytest.mark.parametrize(
-    ("spacing", "expected"),
-    [
-        (["0.2", "0.3"], (0.2, 0.3)),
-        (["0", "0"], "says a pixel spacing of 0 x 0 mm"),
-        (["-0.2", "0.2"], "says a pixel spacing of -0.2 x 0.2 mm"),
-        (["nan", "0.2"], "says a pixel spacing of nan x 0.2 mm"),
-        (["0.2"], "says a pixel spacing that is no two numbers"),
-        (None, "does not say its pixel spacing"),
-    ],
-)
-def test_the_spacing_of_a_picture(tmp_path, spacing, expected):
-    dicom(**({} if spacing is None else {"PixelSpacing": spacing}))(tmp_path / "a.dcm")
-    check_spacing(tmp_path, expected)
-
-
-def check_spacing(folder: Path, expected) -> None:
-    """It matters only to who asks for a grid in mm; pictures are read without."""
-    read = read_image(folder / "a.dcm")
-    (folder / "own.csv").write_text("id,patient,source\na,a,a.dcm\n")
-    data = PairedFolderDataModule(folder / "own.csv", size=(16, 16), spacing=0.2)
-    if isinstance(expected, str):
-        assert read.spacing is None
-        assert "a.dcm" in refusal(f"{expected}.*add a column 'spacing'", data.load)
-        return
-    assert read.spacing == pytest.approx(expected)
-    assert data.load()[1].arrays["file_spacing"][0, 0, 0].tolist() == pytest.approx(expected)
-
-
-# ---- what only a set of files shows
-
-
-def folder_of(root: Path, **columns) -> Path:
-    """``source/0.png``, ... and what else is given: makers by column, each with an ending."""
-    for column, (ending, makers) in {"source": (".png", [picture(GREY)] * 2), **columns}.items():
-        (root / column).mkdir(parents=True)
-        for number, make in enumerate(makers):
-            make(root / column / f"{number}{ending}")
-    return root
-
-
-def module(root: Path, **arguments) -> PairedFolderDataModule:
-    return PairedFolderDataModule(root, **({"size": (20, 20)} | arguments))
-
-
-KPA = Signal(1, 0, 180, "kPa")
-
-
-def test_an_empty_valid_mask_is_refused_and_an_empty_lesion_counted(tmp_path):
-    masks = (".png", [picture(level(1)), picture(level(0))])
-    refusal(r"row 3 \(id '1'\): valid 'valid/1.png' is empty", module(folder_of(tmp_path / "a", valid=masks)).load)
-    images = module(folder_of(tmp_path / "b", lesion=masks)).load()[1]
-    assert images.arrays["empty_lesion"].ravel().tolist() == [False, True]
-    assert np.array_equal(images.mask("lesion", 0)[..., 0], HALF)
-
-
-def test_a_lesion_of_several_classes_is_asked_about_and_said(tmp_path):
-    root = folder_of(tmp_path, lesion=(".png", [picture(CLASSES)] * 2))
-    with pytest.raises(
-        InputError, match=r"has 3 values \(0, 1, 2\), .* say which value is the lesion by data.lesion_value"
-    ):
-        module(root).load()
-    images = module(root, lesion_value=2).load()[1]
-    assert np.array_equal(images.mask("lesion", 1)[..., 0], CLASSES == 2)
-    assert not images.arrays["empty_lesion"].any()
-
-
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        (RAMP * 400, r"target/0.npy: values from 0 to 400, beyond the declared 0 to 180 kPa; .* data.target.low"),
-        (RAMP * 180 - 1, r"target/0.npy: values from -1 to 179, beyond the declared 0 to 180 kPa"),
-        (STEPS.astype(np.int64), r"target/0.npy: values from 0 to 399, beyond"),
-        (SIGNED_BYTES, r"target/0.npy: values from -100 to 99, beyond"),
-        (RAMP * 3, "target: all values lie from 0 to 3, under 2 % of the declared 0 to 180 kPa; .* data.target.low"),
-        (RAMP * 0 + 90, "target: all values lie from 90 to 90, under 2 %"),
-        (level(1), "target: all values lie from 0 to 0.705882, under 2 % .*; store them over the files' full scale"),
-    ],
-)
-def test_values_beyond_the_declared_range_or_in_a_sliver_of_it(tmp_path, values, words):
-    root = folder_of(tmp_path, target=(".npy", [npy(values)] * 2))
-    with pytest.raises(InputError, match=words):
-        module(root, target=KPA).load()
-
-
-def test_a_range_that_is_used_is_taken_and_kept(tmp_path):
-    root = folder_of(tmp_path, target=(".npy", [npy(RAMP * 3), npy(RAMP * 0 + 120)]))
-    images = module(root, target=KPA).load()[1]
-    assert images.arrays["target_range"][:, 0, 0].tolist() == [[0, 3], [120, 120]], "one picture may be flat"
-    assert images.arrays["source_range"][0, 0, 0].tolist() == [0, 255]
-    assert module(root, target=Signal(1, 0, 130, "kPa"), clip=True).load()[1].image("target", 1).max() < 1
-    wide = folder_of(tmp_path / "wide", target=(".npy", [npy(RAMP * 400)] * 2))
-    assert module(wide, target=KPA, clip=True).load()[1].image("target", 1).max() == 1
-
-
-def test_only_trusted_values_must_lie_in_the_range(tmp_path):
-    values = np.where(HALF, RAMP * 100, -999)
-    root = folder_of(tmp_path, target=(".npy", [npy(values)] * 2), valid=(".npy", [npy(HALF)] * 2))
-    assert module(root, target=KPA).load()[1].arrays["target_range"].min() >= 50
-
-
-def test_unit_fractions_where_grey_levels_are_declared(tmp_path):
-    root = folder_of(tmp_path, target=(".npy", [npy(RAMP)] * 2))
-    with pytest.raises(InputError, match="all values lie from 0 to 1, under 2 % of the declared 0 to 255 grey level"):
-        module(root).load()
-
-
-def test_scanners_state_the_range_of_both_sides_at_once(tmp_path):
-    for device in ("a", "b"):
-        folder_of(tmp_path / device)
-        for number in range(2):
-            npy(RAMP * 400)(tmp_path / device / f"{number}.npy")
-    with pytest.raises(
-        InputError, match=r"a/0\.npy: values from 0 to 400, .* by data\.signal\.low and data\.signal\.high"
-    ):
-        DeviceFolders(tmp_path, "b", size=(20, 20)).load()
-
-
-def test_the_command_line_takes_the_options(tmp_path, capsys):
-    root = folder_of(tmp_path / "own", source=(".dcm", [dicom()] * 2), lesion=(".png", [picture(CLASSES)] * 2))
-    command = ["fit", "--print_config", f"--config={ROOT / 'configs' / 'pix2pix.yaml'}",
-               f"--config={ROOT / 'configs' / 'data' / 'folder.yaml'}", f"--data.root={root}"]  # fmt: skip
-    for option in ("region=all", "region=2", "lesion_value=3", "clip=true"):
-        with pytest.raises(SystemExit):
-            main([*command, f"--data.{option}"])
-        assert f"    {option.replace('=', ': ')}\n" in capsys.readouterr().out
-
-
-def test_several_regions_are_one_of_them_all_or_none(tmp_path):
-    both = dicom(regions=[region((0, 17, 0, 15)), region((2, 19, 3, 18))])
-    root = folder_of(
-        tmp_path, source=(".dcm", [both, dicom(regions=[region()])]), target=(".dcm", [both, dicom(regions=[region()])])
-    )
-    assert count_regions(root / "source" / "0.dcm") == 2
-    shapes = {
-        choice: dict(zip(rows["id"], images.arrays["shape"][:, 0, 0].tolist(), strict=True))
-        for choice in (0, "all", "whole")
-        for rows, images in [module(root, region=choice).load()]
-    }
-    assert shapes[0] == {"0": [18, 16], "1": [16, 16]}
-    assert shapes["all"] == {"0@0": [18, 16], "0@1": [18, 16], "1": [16, 16]}
-    assert shapes["whole"] == {"0": [20, 20], "1": [20, 20]}
-    rows, images = module(root, region="all", size=(18, 16)).load()
-    assert rows["patient"].tolist() == ["0", "0", "1"]
-    assert np.allclose(images.image("target", 1)[..., 0], GREY[2:20, 3:19] / 127.5 - 1, atol=1e-4)
-    with pytest.raises(InputError, match=r"1\.dcm: region 1 does not exist; it has 1 of tissue"):
-        module(root, region=1).load()
-    for name in ("0", "1"):
-        (root / "source" / f"{name}.dcm").write_bytes(b"no")
-    with pytest.raises(InputError, match="not a readable DICOM") as error:
-        module(root, region="all").load()
-    assert len(str(error.value).splitlines()) == 2, "all faults together"
-    with pytest.raises(InputError, match="region -1: give a number from 0, 'all' or 'whole'"):
-        module(root, region=-1)
-
-
-def test_faults_of_one_region_name_the_row_of_the_manifest(tmp_path):
-    two = [region((0, 17, 0, 15)), region((2, 19, 3, 18))]
-    root = folder_of(tmp_path, source=(".dcm", [dicom(regions=two)] * 2), valid=(".png", [picture(level(1))] * 2))
-    with pytest.raises(InputError, match=r"row 3 \(id '1@1'\): valid 'valid/1.png' is 20 x 20 but source is 18 x 16"):
-        module(root, region="all").load()
 
 
 # ---- DICOM files of seven devices
