@@ -17,7 +17,7 @@ from benchmarks.vocabulary import BETWEEN, Paper
 from datamodules.errors import InputError
 from datamodules.writers import safe_name, write_text_atomically
 
-AS_TEXT = {"id": str, "patient": str, "device": str}  # columns that are text, though they may look like numbers
+TEXT = ("id", "patient", "organ", "device", "column")  # whatever they look like: 1 and 001, NA and null are names
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class CellFolder:
 
     def read_scores(self) -> pd.DataFrame:
         """A row an image (and column of the table), a column a metric."""
-        return pd.read_csv(self / "scores.csv")
+        return read_images(self / "scores.csv")
 
     def write_scores(self, scores: pd.DataFrame, metrics: Iterable[Metric]) -> None:
         """The scores, and beside them what tables must know of each metric."""
@@ -198,6 +198,14 @@ class CellFolder:
     def environment(self) -> dict[str, str]:
         path = self / "environment.json"
         return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def read_images(path: Path, text: Iterable[str] = TEXT) -> pd.DataFrame:
+    """A table of a row an image. Its columns ``text`` hold what was written, letter by letter; of the others an empty
+    cell is NaN."""
+    numbers = pd.read_csv(path, nrows=0).columns.difference(list(text))
+    empty = {name: ["", "nan"] for name in numbers}
+    return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=empty)
 
 
 class Results:
