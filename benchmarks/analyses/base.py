@@ -10,11 +10,10 @@ from benchmarks.tables.printing import Printed
 from benchmarks.vocabulary import Table
 
 if TYPE_CHECKING:
-    from zoo.output import Output
-
     from datamodules.batch import Batch
     from datamodules.ultrasound import UltrasoundDataModule
     from zoo.method import Method
+    from zoo.output import Output
 
 Scores = dict[str, dict[str, float]]  # of single images: by metric, then by id
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
-from datamodules.counts import count_images, group_of
 
 from benchmarks.analyses.base import Analysis, Findings
 from benchmarks.results import PlannedTable, Results
 from benchmarks.tables.printing import Entry, Printed
 from benchmarks.tables.published import beside, paper_name, read_published
 from benchmarks.vocabulary import Paper, Table
+from datamodules.counts import count_images, group_of
 
 
 class DataSummary(Analysis):

@@ -14,11 +14,10 @@ from datamodules.errors import InputError
 from datamodules.writers import write_atomically
 
 if TYPE_CHECKING:
-    from zoo.output import Output
-
     from datamodules.batch import Batch
     from datamodules.ultrasound import UltrasoundDataModule
     from zoo.method import Method
+    from zoo.output import Output
 
 FILE = "latent.csv.gz"
 COMPONENTS = 50  # principal ones, which t-SNE is usually given

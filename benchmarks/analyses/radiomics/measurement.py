@@ -13,11 +13,11 @@ from datamodules.writers import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from zoo.output import Output
 
     from datamodules.batch import Batch
     from datamodules.ultrasound import UltrasoundDataModule
     from zoo.method import Method
+    from zoo.output import Output
 
 FILE = "features.csv.gz"
 FACTS = ("id", "patient", "device", "label", "outcome")
