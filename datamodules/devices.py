@@ -96,7 +96,9 @@ class DeviceFolders(FileDataModule):
             masks = files_by_name(folder / "lesion")
             for stem, file in sorted(files_by_name(folder).items()):
                 patient = (
-                    stem.partition(self.patient_separator)[0] if self.patient_separator else f"{folder.name}/{stem}"
+                    stem.partition(self.patient_separator)[0].strip()
+                    if self.patient_separator
+                    else f"{folder.name}/{stem}"
                 )
                 lesion = f"{folder.name}/lesion/{masks[stem]}" if stem in masks else ""
                 rows.append({"id": f"{folder.name}/{stem}", "patient": patient, "source": f"{folder.name}/{file}",

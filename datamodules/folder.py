@@ -136,7 +136,7 @@ class PairedFolderDataModule(FileDataModule):
         return rows
 
     def _patient(self, name: str) -> str:
-        return name.partition(self.patient_separator)[0] if self.patient_separator else name
+        return name.partition(self.patient_separator)[0].strip() if self.patient_separator else name
 
 
 def files_by_name(folder: Path) -> dict[str, str]:

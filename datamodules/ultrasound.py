@@ -15,11 +15,9 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, d
 from datamodules.batch import Batch, ImageConsumer, Task
 from datamodules.cache import ImageCache, ImageSource, available_cpus, open_or_build
 from datamodules.errors import InputError
-from datamodules.manifest import SPLITS
+from datamodules.manifest import CLASSES, SPLITS
 from datamodules.splits import check_fold, check_not_empty, number_of_folds, split_patients
 from datamodules.transforms import IMAGES, MASKS, Augment, Augmentation
-
-CLASSES = ("benign", "malignant", "normal")
 
 
 class UltrasoundDataset(Dataset):
@@ -182,7 +180,6 @@ class UltrasoundDataModule(pl.LightningDataModule):
         """What :meth:`load` gives, once."""
         if self._loaded is None:
             rows, images = self.load()
-            self._check_labels(rows)
             self._loaded = rows.rename_axis("index").reset_index(), images
         return self._loaded
 
@@ -302,10 +299,6 @@ class UltrasoundDataModule(pl.LightningDataModule):
             collate_fn=_collate,
             generator=torch.Generator().manual_seed(self.seed),
         )
-
-    def _check_labels(self, rows: pd.DataFrame) -> None:
-        unknown = sorted(set(rows["label"]) - {"", *CLASSES})
-        InputError.raise_for(f"label '{name}' is none of {', '.join(CLASSES)}; rename it" for name in unknown)
 
 
 def _evenly(indices: np.ndarray, most: int) -> np.ndarray:

@@ -1,0 +1,139 @@
+"""Damaged and unusual manifests and folders, a line each: what it is, and what is read or the words that refuse it."""
+
+import codecs
+
+import pytest
+from PIL import Image
+
+from datamodules import InputError
+from datamodules.manifest import read_manifest
+
+HEAD = "id,patient,source,target\n"
+A, B = "a,p,source/a.png,target/a.png\n", "b,q,source/b.png,target/b.png\n"
+PLAIN = HEAD + A + B
+PATIENTS = {"patient": ["p", "q"]}
+LABELS = "id,patient,source,label\n"
+LA, LB = "a,p,source/a.png,", "b,q,source/b.png,"
+SPLITS = "id,patient,source,split\n"
+FILES = {"source": ["source/a.png", "source/b.png"], "target": ["target/a.png", "target/b.png"]}
+
+# By what it is: the text or the bytes, and the columns that are read or a part of the one line that is printed.
+TABLES: dict[str, tuple[str | bytes, dict[str, list[str]] | str]] = {
+    "plain": (PLAIN, PATIENTS | FILES),
+    "names like missing values": (PLAIN.replace(",p,", ",NA,").replace(",q,", ",null,"), {"patient": ["NA", "null"]}),
+    "names like one number": (PLAIN.replace(",p,", ",001,").replace(",q,", ",1,"), {"patient": ["001", "1"]}),
+    "names like dates and floats": (
+        PLAIN.replace(",p,", ",1e3,").replace(",q,", ",1000.0,"),
+        {"patient": ["1e3", "1000.0"]},
+    ),
+    "a space after a patient": (PLAIN.replace(",q,", ",p ,"), {"patient": ["p", "p"]}),
+    "a patient on two sides but for a space": (
+        SPLITS + LA + "train\n" + LB.replace("q", "p ") + "test\n",
+        "m.csv: patient 'p' is in the splits test and train",
+    ),
+    "spaces everywhere": (PLAIN.replace(",", " , "), PATIENTS | FILES),
+    "no-break spaces and tabs": (PLAIN.replace(",p,", ",\u00a0p\t,"), PATIENTS),
+    "a comma at the end of every row": (HEAD + A.replace("\n", ",\n") + B.replace("\n", ",\n"), PATIENTS | FILES),
+    "a comma at the end of the header": (PLAIN.replace("target\n", "target,\n"), PATIENTS | FILES),
+    "commas at the end of all lines": (PLAIN.replace("\n", ",,\n"), PATIENTS | FILES),
+    "a cell too many": (HEAD + A + B.replace("\n", ",x\n"), "m.csv row 3: has 5 fields but the header 4"),
+    "a cell too few": (HEAD + A + "b,source/b.png,target/b.png\n", "m.csv row 3: has 3 fields but the header 4"),
+    "a comma in a name": (HEAD + A + B.replace("q", "q, jr"), "m.csv row 3: has 5 fields but the header 4"),
+    "a comma in a quoted name": (HEAD + A + B.replace("q", '"q, jr"'), {"patient": ["p", "q, jr"]}),
+    "quotes after a space": (HEAD + A + B.replace(",q,", ', "q, jr",'), {"patient": ["p", "q, jr"]}),
+    "a line break in a quoted name": (
+        HEAD + A.replace("p", '"p\np"', 1) + B.replace("b.png", "c.png", 1),
+        "m.csv row 4: source 'source/c.png' does not exist",
+    ),
+    "a quote that does not end": (
+        HEAD + A + B.replace("q", '"q'),
+        r"m.csv: not a readable CSV \(row 3: unexpected end",
+    ),
+    "text after a quote": (HEAD + A + B.replace("q", '"q"r'), r"not a readable CSV \(row 3: ',' expected after"),
+    "a row of empty cells, as spreadsheets write": (PLAIN + ",,,\n,,,\n", PATIENTS),
+    "empty lines above and between": ("\n\n" + HEAD + "\n" + A + "\n" + B, PATIENTS),
+    "a fault below empty lines": (
+        "\n" + HEAD + "\n" + A + "\n" + B.replace(",q,", ",,"),
+        "m.csv row 6: 'patient' is emp",
+    ),
+    "semicolons": (PLAIN.replace(",", ";"), PATIENTS | FILES),
+    "tabs": (PLAIN.replace(",", "\t"), PATIENTS | FILES),
+    "bars": (
+        PLAIN.replace(",", "|"),
+        r"m.csv: its header 'id\|patient\|source\|target' has none of id, patient, source",
+    ),
+    "Windows line ends": (PLAIN.replace("\n", "\r\n"), PATIENTS | FILES),
+    "old line ends": (PLAIN.replace("\n", "\r"), PATIENTS | FILES),
+    "no line end": (PLAIN.rstrip(), PATIENTS | FILES),
+    "a UTF-8 mark": (codecs.BOM_UTF8 + PLAIN.encode(), PATIENTS | FILES),
+    "UTF-16, as spreadsheets save it": (PLAIN.replace(",", "\t").encode("utf-16"), PATIENTS | FILES),
+    "UTF-16 without a mark": (PLAIN.encode("utf-16-le"), r"m.csv: not a readable CSV \(row 1 holds a NUL byte\)"),
+    "another alphabet": (PLAIN.replace(",p,", ",Παύλος,"), {"patient": ["Παύλος", "q"]}),
+    "Latin-1": (PLAIN.replace(",q,", ",qué,").encode("latin-1"), r"m.csv: not a readable CSV \(row 3: invalid contin"),
+    "a NUL byte": (PLAIN.replace("q", "q\0", 1), r"m.csv: not a readable CSV \(row 3 holds a NUL byte\)"),
+    "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", r"m.csv: not a readable CSV \(row 1: invalid start byte\)"),
+    "nothing": (b"", "m.csv: the file is empty; write a header and a row an image"),
+    "line ends alone": ("\n\n\n", "m.csv: the file is empty"),
+    "a header alone": (HEAD, "m.csv: has no rows; list at least one image a row"),
+    "a doubled column": (PLAIN.replace("target\n", "source\n"), "m.csv: column 'source' stands twice in the header"),
+    "a column doubled but for capitals": (PLAIN.replace("target", "Source", 1), "column 'source' stands twice"),
+    "a header in capitals": (PLAIN.replace("id,patient", "ID,Patient"), PATIENTS),
+    "no header": (A + B, "m.csv: its header 'a, p, source/a.png, target/a.png' has none of id, patient, source; add"),
+    "a header without patients": (PLAIN.replace("patient", "name"), "m.csv: column 'patient' is missing; add it to"),
+    "pandas' own numbers": (f",{HEAD}0,{A}1,{B}", PATIENTS | FILES),
+    "a column without a name": (f",{HEAD}x,{A}y,{B}", "m.csv: column 1 has no name; name it in the header, or drop it"),
+    "an empty column without a name": ("id,,patient,source\na,,p,source/a.png\n", {"patient": ["p"]}),
+    "a column of one's own": ("id,patient,source,age\na,p,source/a.png,61\n", {"age": ["61"]}),
+    "labels in capitals": (LABELS + LA + "Benign\n" + LB + "MALIGNANT \n", {"label": ["benign", "malignant"]}),
+    "labels as numbers": (
+        LABELS + LA + "0\n" + LB + "0\n",
+        "m.csv row 2: label '0' is none of .*, as in 1 more rows; write what it stands for, such as benign for 0 and",
+    ),
+    "another label": (LABELS + LA + "benign\n" + LB + "cyst\n", "m.csv row 3: label 'cyst' is none of benign, malig"),
+    "half of the labels": (LABELS + LA + "benign\n" + LB + "\n", "m.csv row 3: 'label' is empty while other rows have"),
+    "splits in capitals": (SPLITS + LA + "Train\n" + LB + " TEST\n", {"split": ["train", "test"]}),
+    "another split": (SPLITS + LA + "train\n" + LB + "dev\n", "m.csv row 3: split 'dev' is none of train, val, test"),
+    "an id twice but for a space": (
+        HEAD + A + B.replace("b,", "a ,", 1),
+        "m.csv row 3: id 'a' stands in an earlier ro",
+    ),
+    "half of the targets": (HEAD + A + "b,q,source/b.png,\n", "m.csv row 3: 'target' is empty while other rows have"),
+    "a missing picture": (PLAIN.replace("source/b", "source/c"), "m.csv row 3: source 'source/c.png' does not exist"),
+    "a folder": (PLAIN.replace("source/b.png", "source"), "m.csv row 3: source 'source' does not exist"),
+    "a path that leaves": (PLAIN.replace("source/b", "../b"), "m.csv row 3: source '../b.png' leaves the dataset's"),
+    "a path of 5,000 letters": (PLAIN.replace("source/b", 5000 * "b"), r"row 3: source 'b{200}\.\.\.' does not exist"),
+    "a picture's link to nothing": (
+        PLAIN.replace("source/b", "source/gone"),
+        "m.csv row 3: source 'source/gone.png' is a link to 'nowhere.png', which is not there",
+    ),
+    "masks with spaces between": (
+        "id,patient,source,lesion\na,p,source/a.png, source/a.png ; source/b.png ;\n",
+        {"lesion": ["source/a.png;source/b.png;"]},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Two pairs, and a link to nothing."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for side in ("source", "target"):
+        (folder / side).mkdir()
+        for number, name in enumerate("ab"):
+            Image.new("L", (16, 16), 50 + number).save(folder / side / f"{name}.png")
+    (folder / "source" / "gone.png").symlink_to("nowhere.png")
+    return folder
+
+
+@pytest.mark.parametrize("what", TABLES)
+def test_manifest(what, pictures):
+    written, expected = TABLES[what]
+    path = pictures / "m.csv"
+    path.write_bytes(written.encode() if isinstance(written, str) else written)
+    if isinstance(expected, str):
+        with pytest.raises(InputError, match=expected) as error:
+            read_manifest(path)
+        assert len(str(error.value).splitlines()) == 1
+        return
+    rows = read_manifest(path).rows
+    assert {column: rows[column].tolist() for column in expected} == expected
