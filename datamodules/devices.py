@@ -9,8 +9,9 @@ import pandas as pd
 from datamodules.batch import GREY, Signal, Task
 from datamodules.cache import ImageCache
 from datamodules.errors import InputError
-from datamodules.folder import FileDataModule, PairedFolderDataModule, files_by_name
+from datamodules.folder import FileDataModule, PairedFolderDataModule
 from datamodules.manifest import Manifest, make_manifest, read_manifest
+from datamodules.matching import files_by_name
 from datamodules.ultrasound import UltrasoundDataset
 
 LEAST = 2  # images of a device

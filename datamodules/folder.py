@@ -13,10 +13,9 @@ from datamodules.errors import InputError
 from datamodules.files import FileSource
 from datamodules.grid import Grid
 from datamodules.manifest import FILES, Manifest, make_manifest, read_manifest
-from datamodules.readers import ARRAYS, DICOMS, PICTURES, Limits
+from datamodules.matching import files_by_name
+from datamodules.readers import Limits
 from datamodules.ultrasound import UltrasoundDataModule
-
-SUFFIXES = PICTURES | ARRAYS | (DICOMS - {""})
 
 
 class FileDataModule(UltrasoundDataModule):
@@ -137,20 +136,3 @@ class PairedFolderDataModule(FileDataModule):
 
     def _patient(self, name: str) -> str:
         return name.partition(self.patient_separator)[0].strip() if self.patient_separator else name
-
-
-def files_by_name(folder: Path) -> dict[str, str]:
-    """The images of a folder by their stem; none if it does not exist.
-
-    Raises:
-        InputError: two files have the same stem.
-    """
-    found: dict[str, str] = {}
-    if not folder.is_dir():
-        return found
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.suffix.lower() in SUFFIXES:
-            if path.stem in found:
-                raise InputError(f"{path}: '{found[path.stem]}' has the same name; keep one of them")
-            found[path.stem] = path.name
-    return found

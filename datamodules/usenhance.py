@@ -13,8 +13,9 @@ import pandas as pd
 
 from datamodules.counts import ALL, ORGANS, count_images
 from datamodules.errors import InputError
-from datamodules.folder import FileDataModule, files_by_name
+from datamodules.folder import FileDataModule
 from datamodules.manifest import Manifest, make_manifest
+from datamodules.matching import files_by_name
 from datamodules.splits import split_patients
 from datamodules.tables import LINE, read_table
 

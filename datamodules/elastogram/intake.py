@@ -16,8 +16,8 @@ from datamodules.elastogram.colour_bar import ColourBar
 from datamodules.elastogram.layout import Layout, find_layout
 from datamodules.elastogram.overlay import Elastogram, read_elastogram
 from datamodules.errors import InputError
-from datamodules.folder import SUFFIXES
 from datamodules.grid import Grid
+from datamodules.matching import SUFFIXES
 from datamodules.readers import fit_channels, read_image
 from datamodules.writers import safe_name, write_atomically, write_image, write_mask, write_text_atomically
 
