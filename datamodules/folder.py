@@ -12,8 +12,8 @@ from datamodules.cache import ImageCache, open_or_build
 from datamodules.errors import InputError
 from datamodules.files import FileSource
 from datamodules.grid import Grid
-from datamodules.manifest import FILES, Manifest, make_manifest, read_manifest
-from datamodules.matching import files_by_name
+from datamodules.manifest import FILES, MASK_SEPARATOR, Manifest, make_manifest, read_manifest
+from datamodules.matching import check_folders, files_by_name, masks_in, pictures_and_masks
 from datamodules.readers import Limits
 from datamodules.ultrasound import UltrasoundDataModule
 
@@ -88,7 +88,8 @@ class PairedFolderDataModule(FileDataModule):
     """Pairs in a folder of the user's.
 
     ``root`` is a manifest CSV, or a folder with a ``manifest.csv``, or a folder with ``source/`` and ``target/`` in
-    which files of the same name (endings aside) are a pair; ``valid/`` and ``lesion/`` masks may stand beside them.
+    which files of the same name (endings aside) are a pair. Masks may stand in ``valid/`` and ``lesion/`` by the same
+    names, those of lesions also beside the source as ``NAME_mask.png``, ``NAME_mask_1.png``; several are joined.
     Without ``target/`` the data can only be predicted on. In folders without a manifest, the patient is the part of
     the name before the first ``patient_separator``; by default every image is a patient of its own.
 
@@ -119,20 +120,25 @@ class PairedFolderDataModule(FileDataModule):
         return make_manifest(self._rows(), self.root, str(self.root))
 
     def _rows(self) -> pd.DataFrame:
-        found = {name: files_by_name(self.root / name) for name in FILES}
-        if not found["source"]:
+        check_folders(self.root, FILES)
+        sources, beside = pictures_and_masks(self.root / "source")
+        if not sources:
             raise InputError(f"{self.root / 'source'}: holds no images; put the source pictures there")
-        names = sorted(found["source"])
-        if found["target"]:
-            lonely = sorted(found["source"].keys() ^ found["target"].keys())
-            InputError.raise_for(
-                f"{self.root}: '{name}' stands in only one of source/ and target/; a pair needs both, by one name"
-                for name in lonely
-            )
-        rows = pd.DataFrame({"id": names, "patient": [self._patient(name) for name in names]})
-        for column, files in found.items():
-            rows[column] = [f"{column}/{files[name]}" if name in files else "" for name in names]
-        return rows
+        targets = files_by_name(self.root / "target")
+        lonely = sorted(sources.keys() ^ targets.keys()) if targets else []
+        InputError.raise_for(
+            f"{self.root}: '{name}' stands in only one of source/ and target/; a pair needs both, by one name"
+            for name in lonely
+        )
+        masks = {column: masks_in(self.root / column, sources) for column in ("valid", "lesion")}
+        rows = []
+        for name, file in sorted(sources.items()):
+            cells = {column: [f"{column}/{mask}" for mask in own.get(name, [])] for column, own in masks.items()}
+            cells["lesion"] += [f"source/{mask}" for mask in beside.get(name, [])]
+            row = {"id": name, "patient": self._patient(name), "source": f"source/{file}"}
+            row["target"] = f"target/{targets[name]}" if targets else ""
+            rows.append(row | {column: MASK_SEPARATOR.join(files) for column, files in cells.items()})
+        return pd.DataFrame(rows)
 
     def _patient(self, name: str) -> str:
         return name.partition(self.patient_separator)[0].strip() if self.patient_separator else name

@@ -5,7 +5,7 @@ import codecs
 import pytest
 from PIL import Image
 
-from datamodules import InputError
+from datamodules import BUSI, DeviceFolders, InputError, PairedFolderDataModule
 from datamodules.manifest import read_manifest
 
 HEAD = "id,patient,source,target\n"
@@ -137,3 +137,139 @@ def test_manifest(what, pictures):
         return
     rows = read_manifest(path).rows
     assert {column: rows[column].tolist() for column in expected} == expected
+
+
+# By what it is: the files of a folder of pairs and what stands in "lesion" and "valid" of "a", or the words.
+PAIRS = ["source/a.png", "source/b.png", "target/a.png", "target/b.png"]
+FOLDERS: dict[str, tuple[list[str], tuple[str, str] | str]] = {
+    "pairs alone": (PAIRS, ("", "")),
+    "masks by name": ([*PAIRS, "lesion/a.png", "valid/a.png"], ("lesion/a.png", "valid/a.png")),
+    "a mask of another format": ([*PAIRS, "lesion/a.bmp"], ("lesion/a.bmp", "")),
+    "a mask beside the picture": ([*PAIRS, "source/a_mask.png"], ("source/a_mask.png", "")),
+    "two masks beside the picture": (
+        [*PAIRS, "source/a_mask.png", "source/a_mask_1.png"],
+        ("source/a_mask.png;source/a_mask_1.png", ""),
+    ),
+    "BUSI's names in the masks' folder": (
+        [*PAIRS, "lesion/a_mask.png", "lesion/a_mask_1.png"],
+        ("lesion/a_mask.png;lesion/a_mask_1.png", ""),
+    ),
+    "masks in both places": ([*PAIRS, "lesion/a.png", "source/a_mask.png"], ("lesion/a.png;source/a_mask.png", "")),
+    "a mask beside no picture": (
+        [*PAIRS, "source/c_mask.png"],
+        "source/c_mask.png: belongs to no picture: there is no",
+    ),
+    "a lesion of no picture": ([*PAIRS, "lesion/c.png"], "lesion/c.png: belongs to no picture: there is no 'c'"),
+    "a valid mask of no picture": ([*PAIRS, "valid/A.png"], "valid/A.png: belongs to no picture: there is no 'A'"),
+    "a mask beside a target": ([*PAIRS, "target/a_mask.png"], "'a_mask' stands in only one of source/ and target/"),
+    "a folder 'masks'": ([*PAIRS, "masks/a.png"], "masks: is not read under this name; call it as what it is, source"),
+    "a folder in capitals": ([*PAIRS, "Lesion/a.png"], "Lesion: is not read under this name"),
+    "hidden files, as some systems leave": ([*PAIRS, "source/._a.png", "lesion/._a.png"], ("", "")),
+    "other files": ([*PAIRS, "source/notes.txt", "source/Thumbs.db", "about.png"], ("", "")),
+    "endings in capitals": (["source/a.PNG", "target/a.Png", "lesion/a.PNG"], ("lesion/a.PNG", "")),
+    "two pictures of one name": ([*PAIRS, "source/a.bmp"], "a.png: 'a.bmp' has the same name; keep one of them"),
+    "a target alone": ([*PAIRS, "target/c.png"], "'c' stands in only one of source/ and target/"),
+    "masks alone": (["source/a_mask.png"], "a_mask.png: belongs to no picture: there is no 'a'"),
+    "no pictures": (["target/a.png"], "source: holds no images; put the source pictures there"),
+    "a link to nothing": (
+        [*PAIRS, "lesion/a.png -> gone.png"],
+        "lesion/a.png: is a link to 'gone.png', which is not th",
+    ),
+    "a link to itself": ([*PAIRS, "lesion/a.png -> a.png"], "lesion/a.png: is a link to 'a.png', which is not there"),
+    "a link to a picture": ([*PAIRS, "lesion/a.png -> ../source/a.png"], ("lesion/a.png", "")),
+    "a link out of the folder": ([*PAIRS, "lesion/a.png -> /etc/passwd"], "lesion 'lesion/a.png' leaves the dataset's"),
+    "a folder called like a picture": ([*PAIRS, "lesion/a.png/x.png"], ("", "")),
+}
+
+
+def put(root, names) -> None:
+    """Pictures, and links where a name has an arrow."""
+    for name in names:
+        name, _, goal = name.partition(" -> ")
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        if goal:
+            (root / name).symlink_to(goal)
+        else:
+            Image.new("L", (16, 16)).save(root / name, format="PNG")
+
+
+@pytest.mark.parametrize("what", FOLDERS)
+def test_folder_of_pairs(what, tmp_path):
+    names, expected = FOLDERS[what]
+    put(tmp_path, names)
+    if isinstance(expected, str):
+        with pytest.raises(InputError, match=expected) as error:
+            PairedFolderDataModule(tmp_path).manifest()
+        assert len(str(error.value).splitlines()) == 1
+        return
+    row = PairedFolderDataModule(tmp_path).manifest().rows.iloc[0]
+    assert (row["lesion"], row["valid"]) == expected
+
+
+def test_patients_of_file_names_are_stripped_too(tmp_path):
+    put(tmp_path, ["source/q0_1.png", "source/q0 _2.png"])
+    assert PairedFolderDataModule(tmp_path, patient_separator="_").manifest().rows["patient"].tolist() == ["q0", "q0"]
+
+
+# The same of a folder with a folder a device, where both images of each are listed.
+SCANS = [f"{device}/{name}.png" for device in ("one", "two") for name in "ab"]
+DEVICES: dict[str, tuple[list[str], list[str] | str]] = {
+    "no masks": (SCANS, ["", "", "", ""]),
+    "masks beside the pictures": (
+        [*SCANS, "one/a_mask.png", "one/a_mask_1.png", "two/b_mask.png"],
+        ["one/a_mask.png;one/a_mask_1.png", "", "", "two/b_mask.png"],
+    ),
+    "masks in a folder": ([*SCANS, "one/lesion/b.png"], ["", "one/lesion/b.png", "", ""]),
+    "a mask of another device's picture": (
+        [*SCANS, "one/c.png", "two/c_mask.png"],
+        "two/c_mask.png: belongs to no pict",
+    ),
+    "a lesion of no picture": ([*SCANS, "two/lesion/c.png"], "two/lesion/c.png: belongs to no picture"),
+    "a folder 'masks'": (
+        [*SCANS, "two/masks/a.png"],
+        "two/masks: is not read under this name; call it as what it is, les",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DEVICES)
+def test_folder_of_devices(what, tmp_path):
+    names, expected = DEVICES[what]
+    put(tmp_path, names)
+    data = DeviceFolders(tmp_path, target_device="two")
+    if isinstance(expected, str):
+        with pytest.raises(InputError, match=expected):
+            data.manifest()
+    else:
+        assert data.manifest().rows["lesion"].tolist() == expected
+
+
+# And of BUSI's layout.
+BENIGN = ["benign/benign (1).png", "benign/benign (2).png"]
+RELEASED: dict[str, tuple[list[str], list[str] | str]] = {
+    "no masks": (BENIGN, ["", ""]),
+    "two lesions": (
+        [*BENIGN, "benign/benign (2)_mask.png", "benign/benign (2)_mask_1.png"],
+        ["", "benign/benign (2)_mask.png;benign/benign (2)_mask_1.png"],
+    ),
+    "a mask of no picture": (
+        [*BENIGN, "benign/benign (3)_mask.png"],
+        "belongs to no picture: there is no 'benign .3.'",
+    ),
+    "a link to nothing": (
+        [*BENIGN, "benign/benign (3).png -> gone.png"],
+        "is a link to 'gone.png', which is not there",
+    ),
+    "another picture": ([*BENIGN, "benign/cover.png"], ["", ""]),
+}
+
+
+@pytest.mark.parametrize("what", RELEASED)
+def test_busi(what, tmp_path):
+    names, expected = RELEASED[what]
+    put(tmp_path, names)
+    if isinstance(expected, str):
+        with pytest.raises(InputError, match=expected):
+            BUSI(tmp_path).manifest()
+    else:
+        assert BUSI(tmp_path).manifest().rows["lesion"].tolist() == expected
