@@ -15,6 +15,7 @@ from datamodules.grid import Grid
 from datamodules.manifest import FILES, MASK_SEPARATOR, Manifest, make_manifest, read_manifest
 from datamodules.matching import check_folders, files_by_name, masks_in, pictures_and_masks
 from datamodules.readers import Limits
+from datamodules.summary import details
 from datamodules.ultrasound import UltrasoundDataModule
 
 
@@ -68,6 +69,10 @@ class FileDataModule(UltrasoundDataModule):
                 "were made grey; crop screenshots to their B-mode"
             )
         return manifest.rows.reset_index(drop=True), images
+
+    def summary(self) -> list[str]:
+        """With what the files hold."""
+        return [*super().summary(), *details(self.rows, self.images, self.task)]
 
     def input_shapes(self) -> dict[str, tuple[int, int]]:
         """Rows and columns of every source's file (of a DICOM file: of its B-mode region), by id.

@@ -17,6 +17,7 @@ from datamodules.cache import ImageCache, ImageSource, available_cpus, open_or_b
 from datamodules.errors import InputError
 from datamodules.manifest import CLASSES, SPLITS
 from datamodules.splits import check_fold, check_not_empty, number_of_folds, split_patients
+from datamodules.summary import overview
 from datamodules.transforms import IMAGES, MASKS, Augment, Augmentation
 
 
@@ -278,6 +279,10 @@ class UltrasoundDataModule(pl.LightningDataModule):
         """``id, patient, label, organ, device, split`` of every image: what a paper should publish."""
         self._split()
         return self.rows[["id", "patient", "label", "organ", "device", "split"]]
+
+    def summary(self) -> list[str]:
+        """What was read, in at most a dozen lines."""
+        return overview(self.task.name, self.splits(), self.size)
 
     def input_shapes(self) -> dict[str, tuple[int, int]]:
         """Rows and columns that every source had before it was put on this module's grid, by id."""
