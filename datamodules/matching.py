@@ -9,6 +9,7 @@ from datamodules.readers import ARRAYS, DICOMS, PICTURES
 
 SUFFIXES = PICTURES | ARRAYS | (DICOMS - {""})
 MASK = re.compile(r"(.+)_mask(_\d+)?")  # BUSI's names of the masks beside a picture
+UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters; bytes that are not UTF-8
 OF_MASKS = {"mask", "masks", "lesions", "lesion_mask", "lesion_masks", "valid_mask", "valid_masks"}
 Masks = dict[str, list[str]]  # files by the stem of the picture that they belong to
 
@@ -31,12 +32,14 @@ def files_by_name(folder: Path) -> dict[str, str]:
     """The images of a folder by their stem; none if it does not exist. Hidden files are left out.
 
     Raises:
-        InputError: two files have the same stem, or a link leads to nothing.
+        InputError: two files have the same stem, a link leads to nothing, or a name is not UTF-8.
     """
     found: dict[str, str] = {}
     faults = []
     for path in _images(folder):
-        if not os.path.exists(path):
+        if UNNAMEABLE.search(path.name):
+            faults.append(f"{folder}: {path.name!a} is no name that a table can hold; rename the file")
+        elif not os.path.exists(path):
             faults.append(f"{path}: is a link to '{path.readlink()}', which is not there; copy the file itself")
         elif path.stem in found:
             faults.append(f"{path}: '{found[path.stem]}' has the same name; keep one of them")

@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -167,7 +167,7 @@ def open_data(path: Path, target: "Signal", size: tuple[int, int]) -> "FileDataM
     from datamodules.counts import ORGANS
     from datamodules.usenhance import TEST, TRAIN
 
-    common = {"size": size, "fractions": (1.0, 0.0, 0.0)}
+    common: dict[str, Any] = {"size": size, "fractions": (1.0, 0.0, 0.0)}
     inside = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
     if path.suffix.lower() == ".csv" or not inside or inside & {"manifest.csv", "source"}:
         return PairedFolderDataModule(path, target=target, **common)

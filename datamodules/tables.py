@@ -61,8 +61,8 @@ def _decode(path: Path) -> str:
 def _separator(text: str, required: tuple[str, ...]) -> str:
     header = next((line for line in text.splitlines() if line.strip()), "")
     for separator in SEPARATORS:
-        names = next(csv.reader([header], delimiter=separator, skipinitialspace=True))
-        if set(required) <= {name.strip().lower() for name in names}:
+        names = {name.strip(' "').lower() for name in header.split(separator)}
+        if set(required) <= names:
             return separator
     return SEPARATORS[0]
 

@@ -1,12 +1,16 @@
 """Damaged and unusual manifests and folders, a line each: what it is, and what is read or the words that refuse it."""
 
 import codecs
+import os
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from datamodules import BUSI, DeviceFolders, InputError, PairedFolderDataModule
 from datamodules.manifest import read_manifest
+from datamodules.tables import LINE, read_table
 
 HEAD = "id,patient,source,target\n"
 A, B = "a,p,source/a.png,target/a.png\n", "b,q,source/b.png,target/b.png\n"
@@ -106,6 +110,11 @@ TABLES: dict[str, tuple[str | bytes, dict[str, list[str]] | str]] = {
         PLAIN.replace("source/b", "source/gone"),
         "m.csv row 3: source 'source/gone.png' is a link to 'nowhere.png', which is not there",
     ),
+    "a cell of 200,000 letters": (
+        PLAIN.replace("q", 200_000 * "q", 1),
+        r"not a readable CSV \(row 3: field larger than",
+    ),
+    "a header of 200,000 letters": (200_000 * "x", r"m.csv: not a readable CSV \(row 1: field larger than field limit"),
     "masks with spaces between": (
         "id,patient,source,lesion\na,p,source/a.png, source/a.png ; source/b.png ;\n",
         {"lesion": ["source/a.png;source/b.png;"]},
@@ -137,6 +146,25 @@ def test_manifest(what, pictures):
         return
     rows = read_manifest(path).rows
     assert {column: rows[column].tolist() for column in expected} == expected
+
+
+PIECES = st.sampled_from(
+    [b"id", b"patient", b"source", b",", b";", b"\t", b"\n", b"\r", b'"', b" ", b"\0", b"\xff", b"a"]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(PIECES | st.binary(max_size=4), max_size=40).map(b"".join))
+def test_any_bytes_are_a_table_of_text_or_are_refused(tmp_path_factory, raw):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(raw)
+    try:
+        table = read_table(path, ("id", "patient", "source"))
+    except InputError:
+        return
+    cells = table.drop(columns=LINE).to_numpy().ravel().tolist()
+    assert all(isinstance(cell, str) and cell == cell.strip() for cell in cells)
+    assert table[LINE].is_monotonic_increasing
 
 
 # By what it is: the files of a folder of pairs and what stands in "lesion" and "valid" of "a", or the words.
@@ -178,6 +206,11 @@ FOLDERS: dict[str, tuple[list[str], tuple[str, str] | str]] = {
     "a link to itself": ([*PAIRS, "lesion/a.png -> a.png"], "lesion/a.png: is a link to 'a.png', which is not there"),
     "a link to a picture": ([*PAIRS, "lesion/a.png -> ../source/a.png"], ("lesion/a.png", "")),
     "a link out of the folder": ([*PAIRS, "lesion/a.png -> /etc/passwd"], "lesion 'lesion/a.png' leaves the dataset's"),
+    "a name that is not UTF-8": (
+        [*PAIRS, os.fsdecode(b"source/\xff.png")],
+        r"'\\udcff.png' is no name that a table can hold",
+    ),
+    "a name with a line break": ([*PAIRS, "source/a\nb.png"], r"'a\\nb.png' is no name that a table can hold"),
     "a folder called like a picture": ([*PAIRS, "lesion/a.png/x.png"], ("", "")),
 }
 
