@@ -32,10 +32,11 @@ class Manifest:
         return self.root / relative
 
     def place(self, index: int) -> str:
-        """What error messages call a row: its number in an editor, or the image's id where it is no CSV's."""
+        """What error messages call the row at ``index``, from 0: its number in an editor, or the image's id where it is
+        no CSV's."""
         if LINE in self.rows:
-            return f"{self.name} row {self.rows[LINE][index]}"
-        return f"{self.name}: image '{self.rows['id'][index]}'"
+            return f"{self.name} row {self.rows[LINE].iloc[index]}"
+        return f"{self.name}: image '{self.rows['id'].iloc[index]}'"
 
 
 def read_manifest(csv: Path | str) -> Manifest:
