@@ -77,7 +77,7 @@ def test_a_set_is_described_in_a_dozen_lines(folder):
         if line.startswith(("source", "target")):  # the cache's 16 bits, and what resampling leaves of the ends
             assert line.split("(")[1] == expected.split("(")[1]
             seen, wanted = ([float(word) for word in text.split()[2:5:2]] for text in (line, expected))
-            assert seen == pytest.approx(wanted, abs=2)
+            assert seen == pytest.approx(wanted, abs=5)
         else:
             assert line == expected
 
@@ -113,12 +113,13 @@ def test_fit_says_it_once_before_training(folder, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert printed.count("data            manifest, 20 images of 10 patients") == 1
     assert printed.count("near-duplicates") == 1
-    assert sonozoo(["predict", *arguments[1:], *more, f"--predictions.out_dir={tmp_path / 'p'}"]) in (0, 2)
+    (checkpoint,) = (tmp_path / "out").rglob("last.ckpt")
+    assert sonozoo(["validate", *arguments[1:], *more, f"--ckpt_path={checkpoint}"]) == 0
     assert "near-duplicates" not in capsys.readouterr().out, "nothing is trained"
 
 
 def test_the_command_reads_manifests_and_folders(folder, tmp_path, capsys):
-    words = ["--size", "64", "--high", "100", "--unit", "kPa"]
+    words = ["--size", "64", "--low", "0", "--high", "100", "--unit", "kPa"]
     assert main([str(folder / "manifest.csv"), *words]) == 0
     assert capsys.readouterr().out.splitlines() == module(folder).summary()
     assert main([str(folder), *words]) == 0
@@ -127,10 +128,6 @@ def test_the_command_reads_manifests_and_folders(folder, tmp_path, capsys):
     (folder / "lesion").rename(folder / "masks")
     assert main([str(folder)]) == 2
     assert "masks: is not read under this name" in capsys.readouterr().err
-    (folder / "masks").rename(tmp_path / "elsewhere")
-    (folder / "target").rename(tmp_path / "targets")
-    (folder / "source").rename(folder / "one")
-    (folder / "two").symlink_to(folder / "one")
     assert main([str(tmp_path / "nowhere")]) == 2
     assert "no such folder" in capsys.readouterr().err
 
