@@ -18,7 +18,7 @@ from benchmarks.vocabulary import BETWEEN
 from datamodules.errors import InputError
 from datamodules.writers import safe_name, write_text_atomically
 
-AS_TEXT = {"id": str, "patient": str, "device": str}  # columns that are text, though they may look like numbers
+TEXT = ("id", "patient", "organ", "device", "column")  # whatever they look like: 1 and 001, NA and null are names
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class CellFolder:
     def read_scores(self) -> pd.DataFrame:
         """A row an image (and column of the table), a column a metric."""
         try:
-            return pd.read_csv(self / "scores.csv", dtype=AS_TEXT)
+            return read_images(self / "scores.csv")
         except (ValueError, UnicodeDecodeError) as error:
             raise _damaged(self / "scores.csv", error) from None
 
@@ -164,6 +164,14 @@ def _read_json(path: Path) -> Any:
 
 def _damaged(path: Path, error: Exception) -> InputError:
     return InputError(f"{path}: is damaged ({' '.join(str(error).split())[:100]}); remove its folder and run it again")
+
+
+def read_images(path: Path, text: Iterable[str] = TEXT) -> pd.DataFrame:
+    """A table of a row an image. Its columns ``text`` hold what was written, letter by letter; of the others an empty
+    cell is NaN."""
+    numbers = pd.read_csv(path, nrows=0).columns.difference(list(text))
+    empty = {name: ["", "nan"] for name in numbers}
+    return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=empty)
 
 
 class Results:

@@ -93,6 +93,9 @@ class TranslationData(Protocol):
     def splits(self) -> pd.DataFrame:
         """``id, patient, label, organ, device, split`` of every image."""
 
+    def summary(self) -> list[str]:
+        """What was read, in at most a dozen lines."""
+
     def sources(self, split: str, most: int) -> Iterator[Tensor]:
         """At most ``most`` source images ``(C, H, W)`` of ``split``: "train", "val", "test" or "all"."""
 

@@ -1,6 +1,7 @@
 """BUSI, the Dataset of Breast Ultrasound Images (Al-Dhabyani et al., Data in Brief 28:104863, 2020, CC BY 4.0)."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,17 @@ import pandas as pd
 from datamodules.errors import InputError
 from datamodules.folder import FileDataModule
 from datamodules.manifest import MASK_SEPARATOR, Manifest, make_manifest
+from datamodules.matching import pictures_and_masks
 
 NAMES = ("benign", "malignant", "normal")
-IMAGE = re.compile(r"^(benign|malignant|normal) \((\d+)\)\.png$")
+IMAGE = re.compile(r"(benign|malignant|normal) \((\d+)\)")
 
 
 class BUSI(FileDataModule):
     """BUSI in its released layout: ``benign/benign (1).png`` with ``benign (1)_mask.png``, ``..._mask_1.png`` beside.
 
-    Masks are optional. The set names no patients, so every image counts as one; it has no targets, so it serves
-    prediction and diagnosis.
+    Masks are optional; an image's several lesions are joined. The set names no patients, so every image counts as one;
+    it has no targets, so it serves prediction and diagnosis.
 
     Args:
         root: the folder that holds ``benign``, ``malignant`` and ``normal``.
@@ -49,22 +51,16 @@ class BUSI(FileDataModule):
         return make_manifest(pd.DataFrame(rows), self.root, "BUSI")
 
 
-def _images(root: Path, name: str):
+def _images(root: Path, name: str) -> Iterator[dict[str, str]]:
     """One row an image of the class, in the order of the released numbers."""
-    folder = root / name
-    matches = [IMAGE.match(path.name) for path in folder.iterdir()] if folder.is_dir() else []
-    for match in sorted(filter(None, matches), key=lambda match: int(match[2])):
-        stem = match[0].removesuffix(".png")
-        masks = sorted(path.name for path in folder.glob(f"{_literal(stem)}_mask*.png"))
+    pictures, masks = pictures_and_masks(root / name)
+    numbered = ((int(match[2]), stem) for stem in pictures if (match := IMAGE.fullmatch(stem)))
+    for _, stem in sorted(numbered):
         yield {
             "id": stem,
             "patient": stem,
-            "source": f"{name}/{match[0]}",
-            "lesion": MASK_SEPARATOR.join(f"{name}/{mask}" for mask in masks),
+            "source": f"{name}/{pictures[stem]}",
+            "lesion": MASK_SEPARATOR.join(f"{name}/{mask}" for mask in masks.get(stem, [])),
             "label": name,
             "organ": "breast",
         }
-
-
-def _literal(text: str) -> str:
-    return re.sub(r"([\[\]*?])", r"[\1]", text)

@@ -26,9 +26,9 @@ class ImageSource(Protocol):
     """Where images come from: ``len(source)`` of them, whose contents are determined by ``key``.
 
     ``read(index)`` returns float32 ``source`` and, where there is one, ``target`` in [-1, 1], bool ``valid`` and,
-    where there is one, bool ``lesion``; each ``(H, W, C)`` of one size. Integer arrays are kept as they are (labels,
-    facts). It raises InputError for a bad file. ``verb`` says what is done; ``parallel`` whether several processes may
-    do it.
+    where there is one, bool ``lesion``; each ``(H, W, C)`` of one size. Integer and float64 arrays are kept as they
+    are (labels, facts). It raises InputError for a bad file. ``verb`` says what is done; ``parallel`` whether several
+    processes may do it.
     """
 
     @property
@@ -158,7 +158,7 @@ def _read_packed(source: ImageSource, index: int) -> dict[str, np.ndarray] | Inp
 
 
 def _pack(image: np.ndarray) -> np.ndarray:
-    if image.dtype.kind in "bui":
+    if image.dtype.kind in "bui" or image.dtype == np.float64:
         return image
     return np.round((np.clip(image, -1, 1) + 1) * (LEVELS / 2)).astype(np.uint16)
 

@@ -9,8 +9,9 @@ import pandas as pd
 from datamodules.batch import GREY, Signal, Task
 from datamodules.cache import ImageCache
 from datamodules.errors import InputError
-from datamodules.folder import FileDataModule, PairedFolderDataModule, files_by_name
-from datamodules.manifest import Manifest, make_manifest, read_manifest
+from datamodules.folder import FileDataModule, PairedFolderDataModule
+from datamodules.manifest import MASK_SEPARATOR, Manifest, make_manifest, read_manifest
+from datamodules.matching import check_folders, masks_in, pictures_and_masks
 from datamodules.ultrasound import UltrasoundDataset
 
 LEAST = 2  # images of a device
@@ -19,7 +20,8 @@ LEAST = 2  # images of a device
 class DeviceFolders(FileDataModule):
     """A folder with one folder a device, or a manifest whose column ``device`` says which.
 
-    Masks of lesions may stand in a device's folder ``lesion``, by the images' names. Training draws both sides
+    Masks of lesions may stand in a device's folder ``lesion``, by the images' names, or beside them as
+    ``NAME_mask.png``, ``NAME_mask_1.png``. Training draws both sides
     independently; in validation and test the targets, which belong to no source, are taken in turn, for metrics of
     whole sets. With ``pairs``, these are what is tested instead, and the test part of ``root`` is held out, unused.
 
@@ -93,17 +95,21 @@ class DeviceFolders(FileDataModule):
             raise InputError(f"{self.root}: no such folder; name one with a folder a device, or a manifest CSV")
         rows = []
         for folder in sorted(path for path in self.root.iterdir() if path.is_dir()):
-            masks = files_by_name(folder / "lesion")
-            for stem, file in sorted(files_by_name(folder).items()):
-                patient = (
-                    stem.partition(self.patient_separator)[0] if self.patient_separator else f"{folder.name}/{stem}"
-                )
-                lesion = f"{folder.name}/lesion/{masks[stem]}" if stem in masks else ""
-                rows.append({"id": f"{folder.name}/{stem}", "patient": patient, "source": f"{folder.name}/{file}",
-                             "lesion": lesion, "device": folder.name})  # fmt: skip
+            name = folder.name
+            check_folders(folder, ("lesion",))
+            pictures, beside = pictures_and_masks(folder)
+            masks = masks_in(folder / "lesion", pictures)
+            for stem, file in sorted(pictures.items()):
+                lesion = [f"{name}/lesion/{mask}" for mask in masks.get(stem, [])]
+                lesion += [f"{name}/{mask}" for mask in beside.get(stem, [])]
+                rows.append({"id": f"{name}/{stem}", "patient": self._patient(name, stem), "source": f"{name}/{file}",
+                             "lesion": MASK_SEPARATOR.join(lesion), "device": name})  # fmt: skip
         if not rows:
             raise InputError(f"{self.root}: holds no folders with images; put each device's images into its own")
         return pd.DataFrame(rows), self.root, str(self.root)
+
+    def _patient(self, device: str, name: str) -> str:
+        return name.partition(self.patient_separator)[0].strip() if self.patient_separator else f"{device}/{name}"
 
     @property
     def has_targets(self) -> bool:

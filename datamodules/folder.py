@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,13 +11,13 @@ from pytorch_lightning.utilities import rank_zero_warn
 from datamodules.batch import GREY, Reference, Signal, Task
 from datamodules.cache import ImageCache, open_or_build
 from datamodules.errors import InputError
-from datamodules.files import FileSource
+from datamodules.files import FileSource, Reading, each_region
 from datamodules.grid import Grid
-from datamodules.manifest import FILES, Manifest, make_manifest, read_manifest
-from datamodules.readers import ARRAYS, DICOMS, PICTURES, Limits
+from datamodules.manifest import FILES, MASK_SEPARATOR, Manifest, make_manifest, read_manifest
+from datamodules.matching import check_folders, files_by_name, masks_in, pictures_and_masks
+from datamodules.readers import Limits
+from datamodules.summary import details
 from datamodules.ultrasound import UltrasoundDataModule
-
-SUFFIXES = PICTURES | ARRAYS | (DICOMS - {""})
 
 
 class FileDataModule(UltrasoundDataModule):
@@ -31,6 +31,10 @@ class FileDataModule(UltrasoundDataModule):
         limits: sides that a picture may have.
         resample_pairs: stretch a target of another size than its source to the source's; by default such pairs are
             refused.
+        region: of a DICOM file, which of its tissue regions, from 0; "all" makes an image of each, "whole" takes the
+            frame. A cell ``file.dcm#0@1`` says it for itself.
+        lesion_value: which value is the lesion in masks of several; by default masks are 0 and one other value.
+        clip: take values beyond a signal's range as its ends; by default they are refused.
 
     The other arguments are those of :class:`datamodules.ultrasound.UltrasoundDataModule`.
     """
@@ -44,15 +48,20 @@ class FileDataModule(UltrasoundDataModule):
         spacing: float | None = None,
         limits: Limits = Limits(),  # noqa: B008 (frozen)
         resample_pairs: bool = False,
+        region: int | Literal["all", "whole"] = 0,
+        lesion_value: int | None = None,
+        clip: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if isinstance(region, int) and region < 0:
+            raise InputError(f"region {region}: give a number from 0, 'all' or 'whole'")
         if spacing is not None and spacing <= 0:
             raise InputError(f"spacing {spacing}: give a positive number of mm a pixel")
         if target.high <= target.low or source.high <= source.low:
             raise InputError(f"source {source}, target {target}: high must be above low")
         self.task = Task(self.name, source, target, data=self.name)
-        self.grid, self.limits, self.resample_pairs = Grid(self.size, spacing), limits, resample_pairs
+        self.grid, self.reading = Grid(self.size, spacing), Reading(limits, resample_pairs, region, lesion_value, clip)
 
     def manifest(self) -> Manifest:
         """The table of the dataset."""
@@ -60,8 +69,11 @@ class FileDataModule(UltrasoundDataModule):
 
     def load(self) -> tuple[pd.DataFrame, ImageCache]:
         manifest = self.manifest()
-        source = FileSource(manifest, self.task, self.grid, self.limits, self.resample_pairs)
+        if self.reading.region == "all":
+            manifest = each_region(manifest)
+        source = FileSource(manifest, self.task, self.grid, self.reading)
         images = open_or_build(source, self.cache_dir)
+        source.check_ranges(images)
         coloured = np.flatnonzero(images.arrays["colour"])
         if len(coloured):
             first, more = manifest.rows["id"][coloured[0]], ", ..." if len(coloured) > 1 else ""
@@ -70,6 +82,10 @@ class FileDataModule(UltrasoundDataModule):
                 "were made grey; crop screenshots to their B-mode"
             )
         return manifest.rows.reset_index(drop=True), images
+
+    def summary(self) -> list[str]:
+        """With what the files hold."""
+        return [*super().summary(), *details(self.rows, self.images, self.task)]
 
     def input_shapes(self) -> dict[str, tuple[int, int]]:
         """Rows and columns of every source's file (of a DICOM file: of its B-mode region), by id.
@@ -90,7 +106,8 @@ class PairedFolderDataModule(FileDataModule):
     """Pairs in a folder of the user's.
 
     ``root`` is a manifest CSV, or a folder with a ``manifest.csv``, or a folder with ``source/`` and ``target/`` in
-    which files of the same name (endings aside) are a pair; ``valid/`` and ``lesion/`` masks may stand beside them.
+    which files of the same name (endings aside) are a pair. Masks may stand in ``valid/`` and ``lesion/`` by the same
+    names, those of lesions also beside the source as ``NAME_mask.png``, ``NAME_mask_1.png``; several are joined.
     Without ``target/`` the data can only be predicted on. In folders without a manifest, the patient is the part of
     the name before the first ``patient_separator``; by default every image is a patient of its own.
 
@@ -124,37 +141,25 @@ class PairedFolderDataModule(FileDataModule):
         return make_manifest(self._rows(), self.root, str(self.root))
 
     def _rows(self) -> pd.DataFrame:
-        found = {name: files_by_name(self.root / name) for name in FILES}
-        if not found["source"]:
+        check_folders(self.root, FILES)
+        sources, beside = pictures_and_masks(self.root / "source")
+        if not sources:
             raise InputError(f"{self.root / 'source'}: holds no images; put the source pictures there")
-        names = sorted(found["source"])
-        if found["target"]:
-            lonely = sorted(found["source"].keys() ^ found["target"].keys())
-            InputError.raise_for(
-                f"{self.root}: '{name}' stands in only one of source/ and target/; a pair needs both, by one name"
-                for name in lonely
-            )
-        rows = pd.DataFrame({"id": names, "patient": [self._patient(name) for name in names]})
-        for column, files in found.items():
-            rows[column] = [f"{column}/{files[name]}" if name in files else "" for name in names]
-        return rows
+        targets = files_by_name(self.root / "target")
+        lonely = sorted(sources.keys() ^ targets.keys()) if targets else []
+        InputError.raise_for(
+            f"{self.root}: '{name}' stands in only one of source/ and target/; a pair needs both, by one name"
+            for name in lonely
+        )
+        masks = {column: masks_in(self.root / column, sources) for column in ("valid", "lesion")}
+        rows = []
+        for name, file in sorted(sources.items()):
+            cells = {column: [f"{column}/{mask}" for mask in own.get(name, [])] for column, own in masks.items()}
+            cells["lesion"] += [f"source/{mask}" for mask in beside.get(name, [])]
+            row = {"id": name, "patient": self._patient(name), "source": f"source/{file}"}
+            row["target"] = f"target/{targets[name]}" if targets else ""
+            rows.append(row | {column: MASK_SEPARATOR.join(files) for column, files in cells.items()})
+        return pd.DataFrame(rows)
 
     def _patient(self, name: str) -> str:
-        return name.partition(self.patient_separator)[0] if self.patient_separator else name
-
-
-def files_by_name(folder: Path) -> dict[str, str]:
-    """The images of a folder by their stem; none if it does not exist.
-
-    Raises:
-        InputError: two files have the same stem.
-    """
-    found: dict[str, str] = {}
-    if not folder.is_dir():
-        return found
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.suffix.lower() in SUFFIXES:
-            if path.stem in found:
-                raise InputError(f"{path}: '{found[path.stem]}' has the same name; keep one of them")
-            found[path.stem] = path.name
-    return found
+        return name.partition(self.patient_separator)[0].strip() if self.patient_separator else name

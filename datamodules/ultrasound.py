@@ -15,11 +15,10 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, d
 from datamodules.batch import Batch, ImageConsumer, Task
 from datamodules.cache import ImageCache, ImageSource, available_cpus, open_or_build
 from datamodules.errors import InputError
-from datamodules.manifest import SPLITS
+from datamodules.manifest import CLASSES, SPLITS
 from datamodules.splits import check_fold, check_not_empty, number_of_folds, split_patients
+from datamodules.summary import overview
 from datamodules.transforms import IMAGES, MASKS, Augment, Augmentation
-
-CLASSES = ("benign", "malignant", "normal")
 
 
 class UltrasoundDataset(Dataset):
@@ -182,7 +181,6 @@ class UltrasoundDataModule(pl.LightningDataModule):
         """What :meth:`load` gives, once."""
         if self._loaded is None:
             rows, images = self.load()
-            self._check_labels(rows)
             self._loaded = rows.rename_axis("index").reset_index(), images
         return self._loaded
 
@@ -282,6 +280,10 @@ class UltrasoundDataModule(pl.LightningDataModule):
         self._split()
         return self.rows[["id", "patient", "label", "organ", "device", "split"]]
 
+    def summary(self) -> list[str]:
+        """What was read, in at most a dozen lines."""
+        return overview(self.task.name, self.splits(), self.size)
+
     def input_shapes(self) -> dict[str, tuple[int, int]]:
         """Rows and columns that every source had before it was put on this module's grid, by id."""
         return dict.fromkeys(self.rows["id"], self.size)
@@ -302,10 +304,6 @@ class UltrasoundDataModule(pl.LightningDataModule):
             collate_fn=_collate,
             generator=torch.Generator().manual_seed(self.seed),
         )
-
-    def _check_labels(self, rows: pd.DataFrame) -> None:
-        unknown = sorted(set(rows["label"]) - {"", *CLASSES})
-        InputError.raise_for(f"label '{name}' is none of {', '.join(CLASSES)}; rename it" for name in unknown)
 
 
 def _evenly(indices: np.ndarray, most: int) -> np.ndarray:

@@ -13,13 +13,16 @@ import pandas as pd
 
 from datamodules.counts import ALL, ORGANS, count_images
 from datamodules.errors import InputError
-from datamodules.folder import FileDataModule, files_by_name
+from datamodules.folder import FileDataModule
 from datamodules.manifest import Manifest, make_manifest
+from datamodules.matching import files_by_name
 from datamodules.splits import split_patients
+from datamodules.tables import LINE, read_table
 
 LOW, HIGH = "low_quality", "high_quality"
 TRAIN, TEST = "train_datasets", "test_datasets"
 FRACTIONS = (0.9, 0.1, 0.0)  # the paper's 10 % for validation; the challenge keeps its test targets
+PATIENTS = ("id", "patient")  # the columns of a patient table
 NAMED = 10  # of the pictures without a partner in one message
 HEADS = {"train": "train", "val": "validation", "test": "test", "total": "total"}  # of Table 1
 ABOUT = "Table 1 of the paper for what is on disk: patients and pairs of each organ by part."
@@ -113,11 +116,16 @@ def _lonely(folder: Path, found: dict[str, tuple[dict[str, str], dict[str, str]]
 
 
 def _read_patients(path: Path) -> dict[str, str]:
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-        return dict(zip(table["id"], table["patient"], strict=True))
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not a CSV with the columns id, patient ({error}); correct it") from None
+    """The patient of every id."""
+    table = read_table(path, PATIENTS) if path.is_file() else pd.DataFrame()
+    if not set(PATIENTS) <= set(table.columns):
+        raise InputError(f"{path}: not a CSV with the columns {', '.join(PATIENTS)}; correct it")
+    twice = table[table["id"].duplicated()]
+    InputError.raise_for(
+        f"{path.name} row {line}: id '{name}' stands in an earlier row too; keep one"
+        for line, name in zip(twice[LINE], twice["id"], strict=True)
+    )
+    return dict(zip(table["id"], table["patient"], strict=True))
 
 
 def summary(root: Path, patients: Path | None = None) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from PIL import Image
 from benchmarks.__main__ import main as benchmarks
 from datamodules.elastogram import main as elastogram
 from datamodules.phantom.__main__ import main as phantom
+from datamodules.summary import main as summary
 from datamodules.usenhance import HIGH, LOW, ORGANS
 from datamodules.usenhance import main as usenhance
 from tests.conftest import ROOT
@@ -72,6 +73,10 @@ def _usenhance(words: list[str]) -> None:
     assert usenhance(_with_images(words)[3:]) == 0
 
 
+def _summary(words: list[str]) -> None:
+    assert summary(_with_images(words)[3:]) == 0
+
+
 def _benchmark(words: list[str]) -> None:
     """The suite is planned as it is; on one's own images, one of the same names but tiny is run as well."""
     _, _, _, _, suite, *words = words
@@ -107,6 +112,7 @@ RUNNERS: dict[str, Callable[[list[str]], None]] = {
     "sonozoo ": _sonozoo,
     "python -m datamodules.phantom ": _phantom,
     "python -m datamodules.elastogram ": _elastogram,
+    "python -m datamodules.summary ": _summary,
     "python -m datamodules.usenhance ": _usenhance,
     "python -m benchmarks run ": _benchmark,
     "python -m benchmarks plan ": _plan,

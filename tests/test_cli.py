@@ -170,6 +170,7 @@ def test_two_processes_train_and_score_every_image_once(tmp_path):
     command = [sys.executable, "-m", "zoo", *tiny.command("pix2pix", tmp_path, *more)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=240)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count("12 images of 12 patients") == 1, "the summary is one process' matter"
     scores = pd.read_csv(tmp_path / "lightning_logs" / "version_0" / "scores_val.csv")
     alone = tiny.data("elastography")
     alone.prepare_data()

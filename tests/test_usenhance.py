@@ -194,6 +194,7 @@ def test_counting_needs_no_torch():
 
 def test_predict_writes_a_submission_and_never_over_another(tmp_path, capsys):
     write(tmp_path / "us", "test_datasets", {"liver": 3, "breast": 2}, high=False)
+    picture(tmp_path / "us" / "test_datasets" / "liver" / "low_quality" / "0000.png", (40, 50), 200)  # not all is dark
     arguments = [a for a in tiny.command("cyclegan", tmp_path / "out") if "patients" not in a]
     arguments.insert(2, f"--config={ROOT / 'configs' / 'data' / 'usenhance.yaml'}")
     arguments += [f"--data.root={tmp_path / 'us'}", "--data.part=test_datasets"]

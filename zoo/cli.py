@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningDataModule
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning import LightningDataModule, LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 import datamodules
 from datamodules.errors import InputError
 from zoo.evaluation import Evaluation
-from zoo.method import Method
+from zoo.method import Method, data_of
 from zoo.predictions import PredictionWriter
 from zoo.registry import METHODS
 from zoo.translations import read_checkpoint
@@ -37,6 +37,15 @@ class LastCheckpoint(ModelCheckpoint):
 
     def __init__(self, dirpath: Path | None = None) -> None:
         super().__init__(dirpath, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
+
+
+class Summary(Callback):
+    """Prints, once, what was read, before anything is trained on it."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        data = data_of(trainer)
+        if trainer.is_global_zero and data is not None:
+            print("\n".join(data.summary()), flush=True)
 
 
 class SonozooCLI(LightningCLI):
@@ -71,6 +80,9 @@ class SonozooCLI(LightningCLI):
                 compute_fn=lambda task, side=side: getattr(task, side).channels,
                 apply_on="instantiate",
             )
+
+    def before_fit(self) -> None:
+        self.trainer.callbacks.insert(0, Summary())  # type: ignore[attr-defined]  # Lightning sets it in a connector
 
     def _parse_ckpt_path(self) -> None:
         """Lightning lays a checkpoint's hyperparameters over the config, its class included; so it is looked at before.

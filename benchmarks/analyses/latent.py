@@ -8,7 +8,7 @@ import pandas as pd
 from benchmarks.analyses.base import Analysis, Figure, Findings, Measurement, Scores
 from benchmarks.plan import PlannedTable
 from benchmarks.report.drawing import panels, svg
-from benchmarks.results import AS_TEXT, CellFolder, Results
+from benchmarks.results import CellFolder, Results, read_images
 from benchmarks.tables.printing import Entry, Printed
 from benchmarks.vocabulary import Table
 from datamodules.errors import InputError
@@ -140,7 +140,7 @@ def _spaces(results: Results, key: str) -> dict[str, pd.DataFrame]:
     found: dict[str, pd.DataFrame] = {}
     for cell, folder in results.finished(key):
         if cell.row not in found and (folder / FILE).is_file():
-            found[cell.row] = pd.read_csv(folder / FILE, dtype=AS_TEXT)
+            found[cell.row] = read_images(folder / FILE)
     return found
 
 

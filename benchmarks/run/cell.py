@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from benchmarks.analyses.base import Measurement
 from benchmarks.analyses.registry import ANALYSES
 from benchmarks.layers import merge
-from benchmarks.results import AS_TEXT, CellFolder, Metric
+from benchmarks.results import CellFolder, Metric, read_images
 from datamodules.batch import Batch
 from datamodules.errors import InputError
 from datamodules.ultrasound import UltrasoundDataModule
@@ -179,7 +179,7 @@ def _scores(cli: SonozooCLI, model: Method, folder: CellFolder, column: str = ""
         path = folder.samples(column) / f"{safe_name(row['id'])}.png"
         write_image(path, picture / 127.5 - 1, cli.datamodule.task.source)
     of_images, of_set = folder / "scores_test.csv", folder / "scores_test_set.csv"
-    scores = pd.read_csv(of_images, dtype=AS_TEXT)
+    scores = read_images(of_images)
     if of_set.is_file():
         of_whole = pd.read_csv(of_set).drop(columns="images").iloc[0]
         scores = scores.assign(**of_whole.to_dict())

@@ -1,7 +1,8 @@
 """Elastograms from a scanner's pictures: find the panels and the colour bar, undo overlay and colour map, write pairs.
 
-A picture goes through :mod:`layout` (where things lie), :mod:`colour_bar` (from a colour to the value that it stands
-for) and :mod:`overlay` (from what is shown to values, validity and B-mode); :mod:`intake` makes a data set of many.
+A picture goes through :mod:`frame` (from its file), :mod:`layout` (where things lie), :mod:`colour_bar` (from a colour
+to the value that it stands for), :mod:`overlay` (from what is shown to values, validity and B-mode) and
+:mod:`plausible` (whether that can be meant); :mod:`check` draws what was found, :mod:`intake` makes a data set of many.
 """
 
 from datamodules.elastogram.box import Box

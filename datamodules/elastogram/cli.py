@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 
 from datamodules.elastogram.box import Box
-from datamodules.elastogram.intake import UNITS, Intake, write_pairs
+from datamodules.elastogram.intake import BOXES, UNITS, Intake, write_pairs
 from datamodules.errors import InputError
 
-BOXES = ("bar", "b_mode", "overlay")
-ABOUT = """Reads screenshots and DICOM frames that show B-mode beside an elastogram (or under it, with --opacity),
-undoes overlay and colour map, and writes source/, target/ (NPY, in --unit or converted --to another), valid/ and
-manifest.csv, which data.root of configs/data/folder.yaml takes. What the colour bar's numbers say has to be told; where
-panels and bar lie is found, or told for all pictures."""
+ABOUT = """Reads screenshots and DICOM frames that show B-mode beside an elastogram (or under it, with --opacity, or in
+files of their own, with --b-mode-files), undoes overlay and colour map, and writes source/, target/ (NPY, in --unit or
+converted --to another), valid/ and manifest.csv, which data.root of configs/data/elastograms.yaml takes. What the
+colour bar's numbers say has to be told; where panels and bar lie is found, or told for all pictures. check/ shows what
+was found in each picture, also where it is refused."""
 
 
 def main(args: list[str] | None = None) -> int:
@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_box(parser, "--bar")
     parser.add_argument("--colour-map", metavar="NAME", help="one of matplotlib's, for pictures without a bar")
     _add_box(parser, "--b-mode")
+    parser.add_argument("--b-mode-files", type=Path, metavar="DIR", help="B-mode pictures, each of its overlay's name")
     _add_box(parser, "--overlay")
     parser.add_argument("--size", type=int, nargs=2, default=(64, 96), metavar=("ROWS", "COLUMNS"))
     parser.add_argument("--spacing", type=float, help="mm a pixel to write; by default panels are stretched to --size")

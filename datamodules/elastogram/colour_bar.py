@@ -16,6 +16,11 @@ TALL = 3.0  # least height of a bar over its width
 LEAST_HEIGHT = 32  # pixels
 EVEN = 0.08  # largest spread of colour across a bar
 LEAST_PATH = 60.0  # length of a bar's way through Lab; a patch of one colour has next to none
+ABRUPT = 12.0  # largest step in Lab from a row of a bar to the next
+BLACK = 8.0  # lightness in Lab up to which a colour is black
+TINT = 20.0  # distance from grey in Lab from which on an end of a bar is coloured
+ONE_TINT = 50.0  # the largest of a tinted B-mode's bar
+WHOLE = 65.0  # least range of lightness of such a bar
 APART = 0.12  # part of the scale beyond which two values of one colour are ambiguous
 CHUNK = 8192  # pixels compared with a bar at once
 CLEARER = 3.0  # by how much in Lab the nearest colour must be nearer than any of such another value
@@ -23,7 +28,8 @@ CLEARER = 3.0  # by how much in Lab the nearest colour must be nearer than any o
 
 def chroma(image: np.ndarray) -> np.ndarray:
     """Spread of the channels ``(H, W)`` of a picture ``(H, W, 3)`` in [0, 1]; 0 is grey."""
-    return image.max(-1) - image.min(-1)
+    red, green, blue = np.moveaxis(image, -1, 0)  # pairwise, much faster than over an axis of three
+    return np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
 
 
 def find_bar(frame: np.ndarray) -> Box | None:
@@ -32,8 +38,46 @@ def find_bar(frame: np.ndarray) -> Box | None:
     found = [
         Box(rows.start, rows.stop, columns.start, columns.stop) for rows, columns in find_objects(label(coloured)[0])
     ]
-    bars = [_whole(frame, box) for box in found if _is_bar(frame, box)]
+    joined = [box for upper in found for lower in found if (box := _joined(frame, upper, lower)) is not None]
+    bars = [_whole(frame, box) for box in [*joined, *found] if _is_bar(frame, box)]
     return max(bars, key=lambda box: box.height, default=None)
+
+
+def _joined(frame: np.ndarray, upper: Box, lower: Box) -> Box | None:
+    """Two patches that are one bar which runs through grey: nothing but a smooth way from colour to colour between."""
+    gap = lower.top - upper.bottom
+    aside = max(abs(upper.left - lower.left), abs(upper.right - lower.right))
+    if not 0 < gap <= upper.height + lower.height or aside > 2 or min(upper.width, lower.width) < 3:
+        return None
+    between = _middle(Box(upper.bottom - 3, lower.top + 3, upper.left, upper.right)).of(frame)
+    steps = np.linalg.norm(np.diff(rgb2lab(between.mean(1)[:, None])[:, 0], axis=0), axis=1)
+    if np.median(between.std(1).max(-1)) > EVEN or steps.max() > ABRUPT:
+        return None
+    return Box(upper.top, lower.bottom, min(upper.left, lower.left), max(upper.right, lower.right))
+
+
+def refuse_other_bars(frame: np.ndarray, box: Box, name: str) -> None:
+    """Raise for a bar that is no elastogram's.
+
+    Raises:
+        InputError: a Doppler's, which is black at rest and coloured above and below, or that of tinted B-mode, which
+            goes from black to white in one tint.
+    """
+    lab = gaussian_filter1d(rgb2lab(np.median(_middle(box).of(frame), axis=1)[:, None])[:, 0], 2, axis=0)
+    lightness, tint = lab[:, 0], np.linalg.norm(lab[:, 1:], axis=1)
+    inner = slice(len(lab) // 5, -(len(lab) // 5))
+    if lightness[inner].min() < BLACK and min(tint[: inner.start].max(), tint[inner.stop :].max()) > TINT:
+        raise InputError(
+            f"{name}: a Doppler picture, its bar is black in the middle and coloured on both sides; leave it out, or "
+            "pass --bar TOP BOTTOM LEFT RIGHT of the elastogram's"
+        )
+    steps = np.diff(lightness)
+    one_way = max((steps > -1).mean(), (steps < 1).mean()) > 0.98
+    if one_way and np.ptp(lightness) > WHOLE and tint.max() < ONE_TINT:
+        raise InputError(
+            f"{name}: plain B-mode with a colour bar, from black to white in one tint; leave it out, or pass --bar TOP "
+            "BOTTOM LEFT RIGHT of the elastogram's"
+        )
 
 
 def _is_bar(frame: np.ndarray, box: Box) -> bool:
@@ -100,6 +144,10 @@ class ColourBar:
     def colour_of(self, values: np.ndarray) -> np.ndarray:
         """Colours ``(..., 3)`` of values in [0, 1]."""
         return self.colours[(values * STEPS).astype(int).clip(0, STEPS - 1)]
+
+    @property
+    def through_grey(self) -> bool:
+        return bool(chroma(self.colours).min() < COLOURED / 2)
 
     def values(self, colours: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of RGB colours ``(N, 3)`` the value in [0, 1] of the nearest one in Lab, and how far that is.

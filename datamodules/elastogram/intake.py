@@ -1,7 +1,8 @@
-"""Many pictures to a data set: ``source/``, ``target/``, ``valid/`` and the manifest of their pairs."""
+"""Many pictures to a data set: ``source/``, ``target/``, ``valid/``, the manifest of their pairs, and ``check/``, what
+was found in each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +13,19 @@ from datamodules.batch import GREY
 from datamodules.cache import with_progress
 from datamodules.elasticity import shear_wave_speed, youngs_modulus
 from datamodules.elastogram.box import Box
-from datamodules.elastogram.colour_bar import ColourBar
+from datamodules.elastogram.check import write_check
+from datamodules.elastogram.colour_bar import ColourBar, find_bar
+from datamodules.elastogram.frame import Frame, b_mode_of, beside, read_frame
 from datamodules.elastogram.layout import Layout, find_layout
-from datamodules.elastogram.overlay import Elastogram, read_elastogram
+from datamodules.elastogram.overlay import Elastogram, check_opacity, read_elastogram
+from datamodules.elastogram.plausible import check_plausible
 from datamodules.errors import InputError
-from datamodules.folder import SUFFIXES
 from datamodules.grid import Grid
-from datamodules.readers import fit_channels, read_image
+from datamodules.matching import SUFFIXES
 from datamodules.writers import safe_name, write_atomically, write_image, write_mask, write_text_atomically
 
 UNITS = ("kPa", "m/s")
+BOXES = ("overlay", "b_mode", "bar")
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,10 @@ class Intake:
         high: value at the high end of the colour bar, in ``unit``, and ``low`` that at its low end.
         unit: "kPa" or "m/s"; values are converted ``to`` the other if that is given.
         low_at_top: the bar's low end is at the top.
-        opacity: of the overlay, in (0, 1); by default estimated from the grey panel.
+        opacity: of the overlay, in (0, 1]; by default estimated from the grey panel.
         bar: where the colour bar lies, as ``b_mode`` and ``overlay`` do; found where it is not told.
+        b_mode_files: folder of the B-mode pictures, each of the name of its overlay's, where these are files of their
+            own, of the size of the whole picture or of its overlay.
         colour_map: one of matplotlib's, for pictures without a bar.
         size: rows and columns to write, at ``spacing`` mm a pixel; without it panels are stretched.
         frame_spacing: mm a pixel of the pictures, where their files do not say it.
@@ -53,6 +59,7 @@ class Intake:
     bar: Box | None = None
     b_mode: Box | None = None
     overlay: Box | None = None
+    b_mode_files: Path | None = None
     colour_map: str | None = None
     size: tuple[int, int] = (64, 96)
     spacing: float | None = None
@@ -65,6 +72,16 @@ class Intake:
             raise InputError(f"--low {self.low:g} --high {self.high:g}: the high end must be above the low end")
         if min(self.size) < 1 or (self.spacing is not None and self.spacing <= 0):
             raise InputError(f"--size {self.size} --spacing {self.spacing}: give positive numbers")
+        if self.opacity is not None:
+            check_opacity(self.opacity)
+        if self.b_mode_files is not None and not self.b_mode_files.is_dir():
+            raise InputError(f"--b-mode-files {self.b_mode_files}: no such folder; correct the path")
+        if self.b_mode_files is not None and self.b_mode is not None:
+            raise InputError("--b-mode and --b-mode-files: the B-mode is in the picture or a file of its own; give one")
+        self.named_bar()
+
+    def named_bar(self) -> ColourBar | None:
+        return None if self.colour_map is None else ColourBar.named(self.colour_map)
 
 
 def write_pairs(frames: list[Path], out: Path, intake: Intake) -> Path:
@@ -74,7 +91,8 @@ def write_pairs(frames: list[Path], out: Path, intake: Intake) -> Path:
         frames: pictures, or folders of them.
 
     Raises:
-        InputError: every frame that cannot be read, and why; nothing is written then.
+        InputError: every frame that cannot be read, and why; no pairs are written then, but what was found in each
+            frame is, as a picture in ``out/check/``.
     """
     manifest = out / "manifest.csv"
     if manifest.exists():
@@ -87,9 +105,9 @@ def write_pairs(frames: list[Path], out: Path, intake: Intake) -> Path:
         if names.count(name) > 1
     )
     read, faults = [], []
-    for path in with_progress(paths, len(paths), "reading elastograms"):
+    for path, name in zip(with_progress(paths, len(paths), "reading elastograms"), names, strict=True):
         try:
-            read.append(_read(path, intake))
+            read.append(_read(path, intake, out / "check" / f"{name}.png"))
         except InputError as error:
             faults += str(error).splitlines()
     InputError.raise_for(faults)
@@ -109,18 +127,60 @@ def _pictures(given: list[Path]) -> Iterator[Path]:
             yield path
 
 
-def _read(path: Path, intake: Intake) -> Elastogram:
-    """One picture, undone and on the grid."""
-    picture = read_image(path, crop=False)
-    frame = fit_channels(picture.pixels, 3).astype(np.float32)
-    named = None if intake.colour_map is None else ColourBar.named(intake.colour_map)
-    layout = find_layout(frame, str(path), intake.b_mode, intake.overlay, intake.bar, needs_bar=named is None)
-    colours = named or _shown_bar(frame, layout, intake)
-    found = read_elastogram(frame, layout, colours, str(path), intake.opacity)
-    spacing = (intake.frame_spacing,) * 2 if intake.frame_spacing else picture.spacing
+def _read(path: Path, intake: Intake, check: Path) -> Elastogram:
+    """One picture, undone and on the grid; what was found in it is drawn to ``check``, also if it is refused."""
+    frame = read_frame(path)
+    spacing = (intake.frame_spacing,) * 2 if intake.frame_spacing else frame.spacing
     if intake.spacing is not None and spacing is None:
         raise InputError(f"{path}: does not say its pixel spacing; pass --frame-spacing in mm, or leave out --spacing")
+    seen = _Seen(frame.pixels, {name: box for name in BOXES if (box := getattr(intake, name)) is not None})
+    try:
+        found = _undone(path, frame, intake, seen)
+    except InputError as error:
+        verdict = f"refused: {str(error).removeprefix(f'{path}: ')}"
+        write_check(check, seen.frame, seen.boxes, seen.found, seen.colours, verdict)
+        raise InputError(*(f"{line}; see {check}" for line in str(error).splitlines())) from None
+    verdict = f"opacity {found.opacity:.2f}, {found.valid.sum() / found.shown.sum():.0%} of what is coloured is valid"
+    write_check(check, seen.frame, seen.boxes, found, seen.colours, verdict)
     return found.on_grid(Grid(intake.size, intake.spacing), spacing)
+
+
+@dataclass
+class _Seen:
+    """What was found so far in a frame."""
+
+    frame: np.ndarray
+    boxes: dict[str, Box]
+    colours: ColourBar | None = None
+    found: Elastogram | None = None
+
+
+def _undone(path: Path, frame: Frame, intake: Intake, seen: _Seen) -> Elastogram:
+    """The elastogram of a frame, and in ``seen`` the steps to it."""
+    bar = intake.bar or find_bar(frame.pixels)
+    seen.boxes |= {} if bar is None else {"bar": bar}
+    layout = _layout(path, frame, intake, seen)
+    boxes = {"overlay": layout.overlay, "b_mode": layout.grey, "bar": layout.bar}
+    seen.boxes = {name: box for name, box in boxes.items() if box is not None}
+    seen.colours = intake.named_bar() or _shown_bar(seen.frame, layout, intake)
+    opacity = intake.opacity if frame.opacity is None else 1.0
+    found = read_elastogram(seen.frame, layout, seen.colours, str(path), opacity)
+    seen.found = found = found if frame.opacity is None else replace(found, opacity=frame.opacity)
+    check_plausible(found, seen.colours, str(path))
+    return found
+
+
+def _layout(path: Path, frame: Frame, intake: Intake, seen: _Seen) -> Layout:
+    """Where things lie, with the B-mode's file put beside the picture if there is one."""
+    needs_bar, overlay = intake.colour_map is None, intake.overlay
+    if intake.b_mode_files is None:
+        return find_layout(frame.pixels, str(path), intake.b_mode, overlay, intake.bar, needs_bar)
+    b_mode = read_frame(b_mode_of(path, intake.b_mode_files)).pixels
+    if overlay is None and "bar" not in seen.boxes:
+        overlay = Box(0, frame.pixels.shape[0], 0, frame.pixels.shape[1])
+    alone = find_layout(frame.pixels, str(path), None, overlay, intake.bar, needs_bar)
+    seen.frame, grey = beside(frame.pixels, b_mode, alone.overlay, str(path))
+    return find_layout(seen.frame, str(path), grey, alone.overlay, alone.bar, needs_bar)
 
 
 def _shown_bar(frame: np.ndarray, layout: Layout, intake: Intake) -> ColourBar:

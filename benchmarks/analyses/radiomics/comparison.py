@@ -8,7 +8,7 @@ import pandas as pd
 from benchmarks.analyses.radiomics.likeness import ComBat, Correlation, correlation, frechet_distance
 from benchmarks.analyses.radiomics.measurement import FACTS, FILE, WHOLE
 from benchmarks.analyses.radiomics.outcome import Cohort, RadiomicsModel, evaluate, fit
-from benchmarks.results import AS_TEXT, Results
+from benchmarks.results import TEXT, Results, read_images
 from datamodules.splits import split_patients
 
 COMBAT = "ComBat on features"
@@ -29,7 +29,7 @@ def read_features(results: Results, key: str) -> pd.DataFrame:
     tables = []
     for cell, folder in results.finished(key):
         if (folder / FILE).is_file():
-            table = pd.read_csv(folder / FILE, dtype=AS_TEXT | {"label": str})
+            table = read_images(folder / FILE, (*TEXT, "label"))
             facts = pd.DataFrame({"row": cell.row, "fold": cell.fold, "seed": cell.seed}, index=table.index)
             tables.append(pd.concat([facts, table], axis=1))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
