@@ -181,8 +181,7 @@ class FileSource:
                 spacing = 0.0
             if not 0 < spacing < 100:
                 raise InputError(
-                    f"{self.place(index)}: spacing '{row['spacing']}' is not a number of mm a "
-                    "pixel; correct it"
+                    f"{self.place(index)}: spacing '{row['spacing']}' is not a number of mm a pixel; correct it"
                 )
             return spacing, spacing
         if picture.spacing is None:
