@@ -153,22 +153,15 @@ class Table(Vocabulary):
     analyses: dict[str, Any] = field(default_factory=dict)
 
     def check(self, where: str) -> None:
-        """What single keys cannot know of each other."""
-        if self.sets and not self.columns:
-            raise InputError(f"{where} has no 'columns'; {EXAMPLE}")
+        """What single keys cannot know of each other.
+
+        Raises:
+            InputError: keys that do not go together; ``where`` begins the line.
+        """
         if self.per not in ("", "patient"):
             raise InputError(f"{where}: per '{self.per}': scores are per patient, or, without this key, per image")
-        if self.compare and self.compare not in self.rows:
-            raise InputError(f"{where}: compare '{self.compare}' is none of its rows; name one")
-        for name in ("folds", "seeds", "columns"):
-            values = getattr(self, name)
-            if len(set(values)) < len(values) or (not values and name != "columns"):
-                raise InputError(f"{where}: {name} are {values}; name at least one, and each once")
-        if not self.sets and (taken := sorted(set(TRIVIAL) & set(self.rows))):
-            raise InputError(f"{where}: row '{taken[0]}' is there by itself; give yours another name")
-        for argument, values in self.grid.items():
-            if not values or not all(_is_a(value, float) for value in values):
-                raise InputError(f"{where}: grid: {argument} is {values}; list at least one number")
+        self._check_rows(where)
+        self._check_runs(where)
         self._check_columns(where)
         for name, given in (("paper", self.paper), ("reference", self.reference)):
             if given is not None:
@@ -176,7 +169,25 @@ class Table(Vocabulary):
                 paper.check(f"{where}: {name}")
                 self.check_columns(where, paper.columns)
 
+    def _check_rows(self, where: str) -> None:
+        if self.compare and self.compare not in self.rows:
+            raise InputError(f"{where}: compare '{self.compare}' is none of its rows; name one")
+        if not self.sets and (taken := sorted(set(TRIVIAL) & set(self.rows))):
+            raise InputError(f"{where}: row '{taken[0]}' is there by itself; give yours another name")
+        for argument, values in self.grid.items():
+            if not values or not all(_is_a(value, float) for value in values):
+                raise InputError(f"{where}: grid: {argument} is {values}; list at least one number")
+
+    def _check_runs(self, where: str) -> None:
+        for name, values in (("folds", self.folds), ("seeds", self.seeds)):
+            if not values or len(set(values)) < len(values):
+                raise InputError(f"{where}: {name} are {values}; name at least one, and each once")
+
     def _check_columns(self, where: str) -> None:
+        if self.sets and not self.columns:
+            raise InputError(f"{where} has no 'columns'; {EXAMPLE}")
+        if len(set(self.columns)) < len(self.columns):
+            raise InputError(f"{where}: columns are {self.columns}; name each once")
         for column in self.columns:
             if column.count(BETWEEN) != 1:
                 raise InputError(f"{where}: column '{column}': write train{BETWEEN}test, two of its sets")

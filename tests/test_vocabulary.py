@@ -60,6 +60,7 @@ def test_what_is_no_mapping_is_no_table_row_or_paper(given):
         ({"grid": {"width": ["a"]}}, "grid: width is .*; list at least one number"),
         ({"reference": {"foo": 1}}, "reference: unknown key 'foo'"),
         ({"sets": {"A": {}}, "columns": ["A>A"], "paper": {"paper": "x", "columns": {"A>A": {"foo": 1}}}}, "'foo'"),
+        ({"sets": {"A": {}}, "columns": ["A>A", "A>A"]}, "columns are .*; name each once"),
         ({"per": "image"}, "per 'image': scores are per patient"),
         ({"compare": "nobody"}, "compare 'nobody' is none of its rows"),
         ({"paper": {"paper": "harmonizer", "columns": {"A>A": 2}}}, "'A>A' is none of its columns"),
