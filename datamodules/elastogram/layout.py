@@ -12,8 +12,8 @@ from scipy.ndimage import binary_fill_holes, find_objects, label, maximum_filter
 
 from datamodules.elastogram.box import Box
 from datamodules.elastogram.colour_bar import chroma, find_bar, refuse_other_bars
-from datamodules.elastogram.frames import inside_frame
-from datamodules.elastogram.matching import best_shift, find_twin
+from datamodules.elastogram.outlines import inside_frame
+from datamodules.elastogram.twins import best_shift, find_twin
 from datamodules.errors import InputError
 
 LIT = 0.06  # grey level from which on a pixel belongs to a panel
