@@ -279,6 +279,20 @@ def test_a_cells_name_is_a_hash_of_all_that_determines_it(tmp_path):
     assert hashes(renamed) == first
 
 
+def test_a_metric_that_does_not_exist_is_refused_before_anything_runs(tmp_path, capsys):
+    suite = merge(SUITE, {"tables": {"elasticity": {"metrics": ["MAE", "SSIMM"]}}})
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(suite))
+    assert main(["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")]) == 2
+    assert "table 'elasticity': metric 'SSIMM' is none of " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_trivial_row_is_one_whatever_its_name():
+    """The time left is estimated from the others."""
+    found = {cell.row: cell.trivial for cell in read_suite("quick").cells if cell.table == "harmonization"}
+    assert [row for row, trivial in found.items() if trivial] == ["original"]
+
+
 def test_trivial_rows_see_the_rows_data_as_they_are(tmp_path):
     suite = merge(SUITE, {"tables": {"elasticity": {"data": {"augmentation": {"rotate": 10}}}}})
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(suite))
