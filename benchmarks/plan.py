@@ -28,7 +28,8 @@ class PlannedTable:
 
     ``rows`` are the paper's names of the methods by ours; ``points`` the grid's values by row. ``own_data`` says which
     data were replaced by a user's own; ``left_out`` which columns wait for a folder, and ``flags`` how it is named.
-    ``analyses`` holds the settings of each analysis by its key.
+    ``analyses`` holds the settings of each analysis by its key. ``ceilings`` are the rows that no method is: they stand
+    apart, are never the best and are not tested.
     """
 
     key: str
@@ -46,6 +47,7 @@ class PlannedTable:
     own_data: dict[str, str] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
+    ceilings: list[str] = field(default_factory=list)
     analyses: dict[str, Any] = field(default_factory=dict)
 
     @classmethod

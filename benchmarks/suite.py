@@ -14,7 +14,7 @@ from benchmarks.cells import Cell, TableCells
 from benchmarks.layers import merge, read_yaml
 from benchmarks.own_data import OwnData
 from benchmarks.plan import Plan, PlannedTable
-from benchmarks.vocabulary import BETWEEN, TRIVIAL, Paper, Row, SuiteText, Table
+from benchmarks.vocabulary import BETWEEN, CEILING, TRIVIAL, Paper, Row, SuiteText, Table
 from datamodules.errors import InputError
 
 SUITES = Path(__file__).parent / "suites"
@@ -126,7 +126,7 @@ def _add(suite: Suite, cells: TableCells, table: Table, points: dict[str, dict[s
     suite.tables[cells.key] = PlannedTable(
         cells.key, table.title or cells.key, table.metrics, trivial | rows, table.groups, table.per,
         _paper(table.paper), table.compare, _paper(table.reference), table.grid, points, columns, used, left_out,
-        flags, table.analyses,
+        flags, [row for row, settings in table.rows.items() if settings.get("class_path") == CEILING], table.analyses,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ TRIVIAL = {
     "identity": "benchmarks.run.baselines.Identity",
     "mean": "benchmarks.run.baselines.MeanTarget",
 }
+CEILING = "benchmarks.run.baselines.Ceiling"  # what the simulator knows of a perfect method
 
 
 class Vocabulary:

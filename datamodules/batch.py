@@ -17,6 +17,7 @@ class Batch(TypedDict):
     may be trusted; ``label`` is int64 ``(B,)``; ``lesion`` is bool ``(B, 1, H, W)``; ``superpixels`` is int64
     ``(B, H, W)`` with -1 outside. ``target`` is absent where the data has none (translation can then only predict).
     ``superpixels`` and ``translation``, a frozen translator's output, are there for methods that ask for them.
+    ``target_lesion``, bool ``(B, 1, H, W)``, is the lesion of a target that is another patient than the source.
     """
 
     source: Tensor
@@ -24,6 +25,7 @@ class Batch(TypedDict):
     valid: Tensor
     label: NotRequired[Tensor]
     lesion: NotRequired[Tensor]
+    target_lesion: NotRequired[Tensor]
     superpixels: NotRequired[Tensor]
     translation: NotRequired[Tensor]
     id: list[str]
