@@ -116,3 +116,15 @@ class ImageConsumer(Protocol):
 
     def derived(self, images: ImageCache) -> list[ImageSource]:
         """What the data has to deliver beside the images."""
+
+
+@runtime_checkable
+class CeilingData(Protocol):
+    """Data of which it is known what a perfect method would make of a source: simulated ones."""
+
+    @property
+    def ceiling(self) -> str:
+        """What that is, in words."""
+
+    def ceilings(self, ids: list[str]) -> Tensor:
+        """What a perfect method would make of the sources of these ids, ``(N, C, H, W)`` in [-1, 1]."""

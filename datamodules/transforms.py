@@ -12,7 +12,8 @@ import numpy as np
 from datamodules.errors import InputError
 
 IMAGES = ("source", "target", "translation")
-MASKS = ("valid", "lesion", "superpixels")
+MASKS = ("valid", "lesion", "target_lesion", "superpixels")
+OF_TARGET = {"target", "target_lesion", "superpixels"}  # these come from the row that the target comes from
 
 
 @dataclass

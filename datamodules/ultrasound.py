@@ -18,7 +18,7 @@ from datamodules.errors import InputError
 from datamodules.manifest import CLASSES, SPLITS
 from datamodules.splits import check_fold, check_not_empty, number_of_folds, split_patients
 from datamodules.summary import overview
-from datamodules.transforms import IMAGES, MASKS, Augment, Augmentation
+from datamodules.transforms import IMAGES, MASKS, OF_TARGET, Augment, Augmentation
 
 
 class UltrasoundDataset(Dataset):
@@ -66,16 +66,15 @@ class UltrasoundDataset(Dataset):
         if self.targets is not None:
             turn = np.random.default_rng([seed, 1]).integers(len(self.targets)) if self.shuffle else index
             target_row = self.targets[turn % len(self.targets)]
-        of_target = {"target", "superpixels"}
         arrays = {name: name for name in IMAGES if name in self.cache}
         if self.targets is not None:
             arrays["target"] = self.target_array
         sample = {}
         for name, array in arrays.items():
-            sample[name] = self.cache.image(array, target_row if name in of_target else row)
+            sample[name] = self.cache.image(array, target_row if name in OF_TARGET else row)
         for name in MASKS:
             if name in self.cache:
-                sample[name] = self.cache.mask(name, target_row if name in of_target else row).astype(np.uint8)
+                sample[name] = self.cache.mask(name, target_row if name in OF_TARGET else row).astype(np.uint8)
         return sample
 
 

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pandas as pd
+import torch
 
 from datamodules.cache import ImageCache, open_or_build
 from datamodules.errors import InputError
-from datamodules.phantom.scenarios import TaskName, phantom_task
+from datamodules.phantom.scenarios import TaskName, phantom_task, scenario_of
 from datamodules.phantom.simulate import PhantomSource, phantom_rows
 from datamodules.phantom.tissue import FULL_FIELD, Field
 from datamodules.ultrasound import UltrasoundDataModule
@@ -61,3 +62,15 @@ class PhantomDataModule(UltrasoundDataModule):
                 f"source_devices {self.source_devices}: task '{self.task.name}' has {known}; name of these"
             )
         return rows[chosen], cache
+
+    @property
+    def ceiling(self) -> str:
+        """What :meth:`ceilings` are, in words."""
+        return scenario_of(self.task.name).ceiling
+
+    def ceilings(self, ids: list[str]) -> torch.Tensor:
+        """What a perfect method would make of these sources, as the simulator knows: ``(N, C, H, W)`` in [-1, 1].
+        Simulated when asked for."""
+        places = self.rows.set_index("id")["index"]
+        images = [self.source.ceiling(int(places[name])) for name in ids]
+        return torch.stack([torch.from_numpy(image).permute(2, 0, 1) for image in images])

@@ -129,7 +129,7 @@ def envelope(tissues: TissueBatch, scanner: Scanner, rngs: list[np.random.Genera
     weight = _fine(_received_level(tissues, scanner))
     gain = scanner.gain_slope * 2 * scanner.frequency * depth[:rows] / 10
     transfer = _transfer(scanner, view, depth, columns)
-    points = _point_echoes(tissues, scanner, *weight.shape[1:])
+    points = _point_echoes(tissues, scanner, *transfer)
     amplitude = torch.zeros(len(rngs), rows, view.columns, device=device)
     for _ in range(scanner.looks):
         scatterers = _complex_normal(rngs, weight.shape[1:], device) * weight + points
@@ -196,21 +196,23 @@ def _complex_normal(rngs: list[np.random.Generator], shape: tuple[int, ...], dev
     return torch.view_as_complex(torch.from_numpy(drawn).to(device) * 0.70710678)
 
 
-def _point_echoes(tissues: TissueBatch, scanner: Scanner, rows: int, columns: int) -> Tensor:
-    """Bright points (calcifications, wires): their peak lies ``level`` dB over gland, whatever the beam."""
-    view, device = tissues.view, tissues.echo.device
+def _point_echoes(tissues: TissueBatch, scanner: Scanner, beam: Tensor, pulse: Tensor) -> Tensor:
+    """Bright points (calcifications, wires): their peak lies ``level`` dB over gland, whatever the beam.
+
+    A point of amplitude 1 is seen with the peak of the response, which is the mean of its transfer. For a Gaussian of
+    standard deviation s pixels and unit power that is (sqrt(pi) s)^(-1/2) along each axis.
+    """
+    view, (rows, columns), device = tissues.view, beam.shape, tissues.echo.device
     echoes = torch.zeros(len(tissues.points), rows, columns, dtype=torch.complex64, device=device)
     step_cm = view.row_mm / 10
     lost = 2 * scanner.frequency * step_cm * tissues.attenuation.cumsum(1)
     row_mm = view.row_mm / OVERSAMPLING
-    area = FWHM**2 * scanner.axial_sigma() / row_mm
+    peaks = (beam.mean(1) * pulse.mean()).tolist()
     for index, points in enumerate(tissues.points):
         for depth, lateral, level in points.tolist():
             row, column = int(depth / row_mm), int(lateral / view.column_mm)
             if not (0 <= row < rows - 2 * MARGIN and 0 <= column < view.columns):
                 continue
-            beam = float(scanner.lateral_sigma(torch.tensor(depth))) / view.column_mm
             loss = lost[index, row // OVERSAMPLING, column]
-            spread = float(np.sqrt(max(area, 1.0) * max(FWHM**2 * beam, 1.0))) / FWHM
-            echoes[index, row, column + MARGIN] += 10 ** ((level - loss) / 20) * spread
+            echoes[index, row, column + MARGIN] += 10 ** ((level - loss) / 20) / peaks[row]
     return echoes

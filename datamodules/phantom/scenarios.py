@@ -25,6 +25,8 @@ PLANE = 100  # an image's number, where a patient has several: the patient's num
 YOUNGS_MODULUS = Signal(1, 0.0, MAX_MODULUS, "kPa")
 PROSTATE_MODULUS = Signal(1, 0.0, 100.0, "kPa")  # full scales of the sSWE papers
 THYROID_SPEED = Signal(1, 0.0, 10.0, "m/s")
+NOISELESS = "the true map through the elastograph's resolution, without its noise"
+RESCANNED = "the target scanner's scan of the source's patient or object"
 DATA = "simulated phantoms (not the papers' data)"
 SCANNERS = {scanner.name: scanner for scanner in (CART, HANDHELD, *FIVE_SCANNERS)}
 FOUR_SCANNERS = FIVE_SCANNERS[:-1]
@@ -41,6 +43,7 @@ class Scenario:
         about: what is simulated, in a line.
         task: what is translated into what.
         simulate: how its patients are.
+        ceiling: what the simulator has a perfect method make of a source, in words.
         scanner: that takes the B-mode images where the user names no other.
         scanners: of the sources, by turns, in a task that has scanners of its own; none can be named then.
         images: of a patient, fewest and most.
@@ -52,6 +55,7 @@ class Scenario:
     about: str
     task: Task
     simulate: Simulate
+    ceiling: str
     scanner: Scanner = CART
     scanners: tuple[Scanner, ...] = ()
     images: tuple[int, int] = (1, 1)
@@ -109,18 +113,21 @@ SCENARIOS = {
             "B-mode to colour strain image",
             Task("elastography", GREY, RGB, data=DATA),
             strain,
+            "the strain without the elastograph's noise",
         ),
         Scenario(
             1,
             "B-mode to Young's modulus in kPa, valid where the confidence is above 0.75",
             Task("swe", GREY, YOUNGS_MODULUS, data=DATA),
             partial(shear_wave, YOUNGS_MODULUS),
+            NOISELESS,
         ),
         Scenario(
             2,
             "handheld to cart",
             Task("enhancement", GREY, GREY, data=DATA),
             low_and_high_quality,
+            "the cart's scan in the handheld's geometry",
             scanners=(HANDHELD,),
         ),
         Scenario(
@@ -128,6 +135,7 @@ SCENARIOS = {
             "four scanners to a fifth, unpaired",
             Task("harmonization", GREY, GREY, paired=False, data=DATA, references=("source",)),
             two_patients,
+            RESCANNED,
             scanners=FOUR_SCANNERS,
         ),
         Scenario(
@@ -135,6 +143,7 @@ SCENARIOS = {
             "the same scanners on a test object, paired",
             Task("test_object", GREY, GREY, data=DATA, references=("target", "source")),
             one_object,
+            RESCANNED,
             scanners=FOUR_SCANNERS,
             organ="test object",
             labelled=False,
@@ -144,6 +153,7 @@ SCENARIOS = {
             "B-mode to Young's modulus up to 100 kPa, 9 to 15 planes a patient",
             Task("prostate", GREY, PROSTATE_MODULUS, data=DATA),
             partial(shear_wave_of_planes, draw_prostate, PROSTATE_MODULUS),
+            NOISELESS,
             images=(9, 15),
             organ="prostate",
             labelled=False,
@@ -153,6 +163,7 @@ SCENARIOS = {
             "by another scanner, to shear-wave speed up to 10 m/s, 2 to 4 planes a patient",
             Task("thyroid", GREY, THYROID_SPEED, data=DATA),
             partial(shear_wave_of_planes, draw_thyroid, THYROID_SPEED),
+            NOISELESS,
             scanner=FIVE_SCANNERS[0],
             images=(2, 4),
             organ="thyroid",

@@ -12,6 +12,7 @@ from datamodules.phantom.scanner import CART, Scanner
 from datamodules.phantom.scenarios import TASKS, TaskName, phantom_task, scenario_of
 from datamodules.phantom.tissue import FULL_FIELD, Field
 
+VERSION = 2  # raise it when phantoms change: caches, and the cells of benchmarks, are then made anew
 __all__ = ["TASKS", "Patient", "PhantomSource", "TaskName", "phantom_rows", "phantom_task", "simulate_patients"]
 
 
@@ -22,6 +23,7 @@ def simulate_patients(
     view: Field = FULL_FIELD,
     device: torch.device | str = "cpu",
     scanner: Scanner = CART,
+    ceiling: bool = False,
 ) -> list[Patient]:
     """Simulate patients; each depends on ``task``, ``seed`` and its own number alone, not on its batch or device.
 
@@ -30,6 +32,7 @@ def simulate_patients(
             :meth:`datamodules.phantom.scenarios.Scenario.numbers`).
         device: where the scans are computed, as one batch. Tissue is drawn on the CPU.
         scanner: of the B-mode images, in the tasks that have no scanners of their own.
+        ceiling: simulate also what a perfect method would make of each source.
     """
     scenario = scenario_of(task)
     request = Request(
@@ -38,6 +41,7 @@ def simulate_patients(
         scanners=[scenario.scanner_of(number, scanner) for number in numbers],
         view=view,
         device=device,
+        ceiling=ceiling,
     )
     return scenario.simulate(request)
 
@@ -64,7 +68,7 @@ class PhantomSource:
         self.scanner = scenario_of(task).choose(scanner)
         self.numbers = scenario_of(task).numbers(patients, seed)
         self.grid = Grid(size)
-        self.key = {"phantom": 1, "task": task, "patients": patients, "size": list(size), "seed": seed,
+        self.key = {"phantom": VERSION, "task": task, "patients": patients, "size": list(size), "seed": seed,
                     "view": asdict(self.view), "scanner": asdict(self.scanner)}  # fmt: skip
 
     def __len__(self) -> int:
@@ -80,14 +84,25 @@ class PhantomSource:
         patients = simulate_patients(self.task, numbers, self.seed, self.view, device, self.scanner)
         return [self._arrays(patient) for patient in patients]
 
+    def ceiling(self, index: int) -> np.ndarray:
+        """What a perfect method would make of that image's source: float32 ``(H, W, C)`` in [-1, 1]."""
+        number = self.numbers[index]
+        (patient,) = simulate_patients(self.task, [number], self.seed, self.view, scanner=self.scanner, ceiling=True)
+        assert patient.ceiling is not None, "it was asked for"
+        return 2 * self.grid.resample(patient.ceiling, None, 0) - 1
+
     def _arrays(self, patient: Patient) -> dict[str, np.ndarray]:
         facts = np.array([[[patient.label == "malignant", patient.outcome]]], dtype=bool)
+        of_other = {}
+        if patient.target_lesion is not None:
+            of_other["target_lesion"] = self.grid.resample(patient.target_lesion, None, 0, nearest=True) > 0.5
         return {
             "source": 2 * self.grid.resample(patient.source, None, 0) - 1,
             "target": 2 * self.grid.resample(patient.target, None, 0) - 1,
             "valid": self.grid.resample(patient.valid, None, 0, nearest=True) > 0.5,
             "lesion": self.grid.resample(patient.lesion, None, 0, nearest=True) > 0.5,
             "facts": facts,
+            **of_other,
         }
 
 
