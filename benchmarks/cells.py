@@ -10,13 +10,19 @@ from typing import Any
 
 from benchmarks.analyses.registry import ANALYSES
 from benchmarks.layers import merge, read_yaml
-from benchmarks.own_data import OwnData, shared_arguments, wanting
+from benchmarks.own_data import OwnData, has_pairs, is_simulated, shared_arguments, wanting
 from benchmarks.plan import PlannedCell
 from benchmarks.results import checkpoint_of
-from benchmarks.vocabulary import BETWEEN, TRIVIAL, Row, Table
+from benchmarks.vocabulary import BETWEEN, CEILING, ON_PAIRS, UNTRAINED, Row, Table
 from datamodules.errors import InputError
+from datamodules.phantom import VERSION
 
 SECTIONS = ("trainer", "evaluation")
+WHY = {
+    CEILING: "what a perfect method would make of real images is not known",
+    ON_PAIRS: "it is fitted on pairs, and there are none to train on",
+}
+PHANTOM_VERSION = "phantom"  # in a cell's config, where its images are simulated
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ class Cell:
 
     @property
     def trivial(self) -> bool:
-        return self.config["model"]["class_path"] in TRIVIAL.values()
+        """Whether it takes next to no time."""
+        return self.config["model"]["class_path"] in UNTRAINED.values()
 
     @property
     def name(self) -> str:
@@ -91,6 +98,42 @@ class TableCells:
         """For a classifier, ``earlier`` are the cells of the tables above."""
         return self._of_sets(earlier) if self.table.sets else self._of_rows()
 
+    def own_rows(self) -> dict[str, str]:
+        """The class paths of the rows that a table without sets has by itself, by name: trivial rows, and a ceiling."""
+        if self.table.sets:
+            return {}
+        data = self._data_of_rows()
+        return {name: path for name, path in UNTRAINED.items() if _suits(path, data, data)}
+
+    def unsuited(self) -> dict[str, str]:
+        """Of rows that the data cannot serve, why: a ceiling of images that are not simulated, a fit on pairs without
+        any."""
+        return {
+            name: WHY[row.class_path]
+            for name, row in self.rows.items()
+            if row.class_path in WHY and not self._served(name)
+        }
+
+    def _served(self, name: str) -> bool:
+        if self.table.sets:
+            return bool(self.columns_of(name))
+        data = self._with_own(self.key, self.resolved[name]["data"])
+        return _suits(self.rows[name].class_path, data, data)
+
+    def columns_of(self, name: str) -> list[str]:
+        """The columns of a row: those that it names, or all; without those whose data cannot serve it."""
+        row, config = self.rows[name], self.resolved[name]
+        asked = [column for column in self.table.columns if row.columns is None or column in row.columns]
+        return [
+            column
+            for column in asked
+            if _suits(row.class_path, *(self._own_of_set(config, side) for side in column.split(BETWEEN)))
+        ]
+
+    def _data_of_rows(self) -> dict[str, Any]:
+        """The data section that trivial rows and ceilings take: the first row's."""
+        return self._with_own(self.key, next(iter(self.resolved.values()))["data"])
+
     def _runs(self) -> list[tuple[int, int]]:
         return list(itertools.product(self.table.folds, self.table.seeds))
 
@@ -99,10 +142,11 @@ class TableCells:
             name: config | {"data": self._with_own(self.key, config["data"])} for name, config in self.resolved.items()
         }
         first = next(iter(configs.values()))
-        configs = {name: _trivial(class_path, first) for name, class_path in TRIVIAL.items()} | configs
+        added = {name: _untrained(class_path, first) for name, class_path in self.own_rows().items()}
+        configs = added | configs
         for fold, seed in self._runs():
             for name, config in configs.items():
-                yield Cell(self.key, name, fold, seed, _placed(config, fold, seed))
+                yield Cell(self.key, name, fold, seed, _with_version(_placed(config, fold, seed)))
 
     def _of_sets(self, earlier: list[Cell]) -> Iterator[Cell]:
         """A row is trained once a set, and tested on every set that a column asks for."""
@@ -111,12 +155,12 @@ class TableCells:
             needs = self._translator(name, row, fold, seed, earlier)
             if needs is not None:
                 base = merge(base, {"model": {"init_args": {"translator": checkpoint_of(needs)}}})
-            columns = [column for column in self.table.columns if row.columns is None or column in row.columns]
+            columns = self.columns_of(name)
             for train in dict.fromkeys(column.split(BETWEEN)[0] for column in columns):
                 tested = [column for column in columns if column.split(BETWEEN)[0] == train]
                 tests = {column: self._own_of_set(base, column.split(BETWEEN)[1]) for column in tested}
                 config = base | {"data": self._own_of_set(base, train), "tests": tests}
-                yield Cell(self.key, name, fold, seed, config, train, needs)
+                yield Cell(self.key, name, fold, seed, _with_version(config), train, needs)
 
     def _translator(self, name: str, row: Row, fold: int, seed: int, earlier: list[Cell]) -> str | None:
         """The hash of the cell whose translations a classifier sees."""
@@ -180,7 +224,7 @@ def _shipped_configs() -> Path:
     return Path(__file__).parent.parent / "configs"
 
 
-def _trivial(class_path: str, like: dict[str, Any]) -> dict[str, Any]:
+def _untrained(class_path: str, like: dict[str, Any]) -> dict[str, Any]:
     data = {key: value for key, value in like["data"]["init_args"].items() if key not in ("batch_size", "augmentation")}
     data["batch_size"] = 16
     return {
@@ -188,6 +232,19 @@ def _trivial(class_path: str, like: dict[str, Any]) -> dict[str, Any]:
         "data": {"class_path": like["data"]["class_path"], "init_args": data},
         "evaluation": like["evaluation"],
     }
+
+
+def _with_version(config: dict[str, Any]) -> dict[str, Any]:
+    """Scores on images that were simulated otherwise are no longer those of this cell."""
+    sections = [config["data"], *config.get("tests", {}).values()]
+    return config | ({PHANTOM_VERSION: VERSION} if any(map(is_simulated, sections)) else {})
+
+
+def _suits(class_path: str, train: dict[str, Any], test: dict[str, Any]) -> bool:
+    """Whether data can serve a row: what its class path asks for is there."""
+    if class_path == CEILING:
+        return is_simulated(test)
+    return class_path != ON_PAIRS or has_pairs(train)
 
 
 def _placed(config: dict[str, Any], fold: int, seed: int) -> dict[str, Any]:

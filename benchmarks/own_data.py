@@ -158,7 +158,23 @@ def parse(words: Iterable[str], remembered: Iterable[str] = ()) -> dict[str, Own
 
 def wanting(section: Mapping[str, Any]) -> str:
     """The name of the data module whose folder has to be given, where its ``root`` is null; "" elsewhere."""
-    return section["class_path"].rpartition(".")[2] if section["init_args"].get("root", "") is None else ""
+    return _class_name(section) if section["init_args"].get("root", "") is None else ""
+
+
+def is_simulated(section: Mapping[str, Any]) -> bool:
+    """Whether a data section is the phantom's, of which ceilings are known."""
+    return _class_name(section) == PHANTOM
+
+
+def has_pairs(section: Mapping[str, Any]) -> bool:
+    """Whether the training samples of a data section have targets of their own, as far as it says."""
+    task = _task_of(section)
+    drawn_apart = section["init_args"].get("unpaired", False) or _class_name(section) == DEVICES
+    return not drawn_apart and (task is None or task.paired)
+
+
+def _class_name(section: Mapping[str, Any]) -> str:
+    return section["class_path"].rpartition(".")[2]
 
 
 def shared_arguments() -> frozenset[str]:
@@ -177,9 +193,9 @@ def arguments_of(class_name: str) -> frozenset[str]:
     return frozenset(named) - {"self"}
 
 
-def _task_of(section: dict[str, Any]) -> "Task | None":
+def _task_of(section: Mapping[str, Any]) -> "Task | None":
     """What a phantom's data section translates; None for other data."""
-    if section["class_path"].rpartition(".")[2] != PHANTOM:
+    if not is_simulated(section):
         return None
     from datamodules.phantom.simulate import phantom_task
 

@@ -14,7 +14,7 @@ from benchmarks.cells import Cell, TableCells
 from benchmarks.layers import merge, read_yaml
 from benchmarks.own_data import OwnData
 from benchmarks.plan import Plan, PlannedTable
-from benchmarks.vocabulary import BETWEEN, CEILING, TRIVIAL, Paper, Row, SuiteText, Table
+from benchmarks.vocabulary import BETWEEN, CEILING, Paper, Row, SuiteText, Table
 from datamodules.errors import InputError
 
 SUITES = Path(__file__).parent / "suites"
@@ -117,17 +117,37 @@ def _add(suite: Suite, cells: TableCells, table: Table, points: dict[str, dict[s
     for name in _without_columns(table):
         suite.left_out.append(f"'{name}' of table '{cells.key}' is left out; {how}")
         table = replace(table, analyses={key: asked for key, asked in table.analyses.items() if key != name})
+    names = cells.names()
+    used = {name: own.folder for name, own in suite.data.items() if name in names}
+    cells = TableCells(cells.path, cells.key, table, cells.data)
+    table, lines = _with_suited_rows(cells, bool(used))
+    suite.left_out.extend(lines)
     cells = TableCells(cells.path, cells.key, table, cells.data)
     suite.cells.extend(cells.cells(suite.cells))
     rows = {row: settings.get("paper_method") or row for row, settings in table.rows.items()}
-    trivial = {} if table.sets else {row: row for row in TRIVIAL}
-    names = cells.names()
-    used = {name: own.folder for name, own in suite.data.items() if name in names}
+    by_itself = cells.own_rows()
+    class_paths = by_itself | {row: settings.get("class_path", "") for row, settings in table.rows.items()}
+    ceilings = [row for row, class_path in class_paths.items() if class_path == CEILING]
+    rows = {row: row for row in by_itself} | rows
     suite.tables[cells.key] = PlannedTable(
-        cells.key, table.title or cells.key, table.metrics, trivial | rows, table.groups, table.per,
+        cells.key, table.title or cells.key, table.metrics, rows, table.groups, table.per,
         _paper(table.paper), table.compare, _paper(table.reference), table.grid, points, columns, used, left_out,
-        flags, [row for row, settings in table.rows.items() if settings.get("class_path") == CEILING], table.analyses,
+        flags, ceilings, table.analyses,
     )  # fmt: skip
+
+
+def _with_suited_rows(cells: TableCells, has_own_data: bool) -> tuple[Table, list[str]]:
+    """The table without rows that a user's own data cannot serve, and a line on each.
+
+    Raises:
+        InputError: the suite's own data cannot.
+    """
+    unsuited = cells.unsuited()
+    if not has_own_data:
+        InputError.raise_for(f"{cells.where}: row '{row}': {why}; leave it out" for row, why in unsuited.items())
+    rows = {row: settings for row, settings in cells.table.rows.items() if row not in unsuited}
+    lines = [f"row '{row}' of table '{cells.key}' is left out; {why}" for row, why in unsuited.items()]
+    return replace(cells.table, rows=rows), lines
 
 
 def _missing_package(table: Table) -> str:

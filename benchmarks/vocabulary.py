@@ -15,8 +15,11 @@ EXAMPLE = "see benchmarks/suites/quick.yaml"
 TRIVIAL = {
     "identity": "benchmarks.run.baselines.Identity",
     "mean": "benchmarks.run.baselines.MeanTarget",
+    "linear": "benchmarks.run.baselines.Linear",
 }
 CEILING = "benchmarks.run.baselines.Ceiling"  # what the simulator knows of a perfect method
+ON_PAIRS = TRIVIAL["linear"]  # that is fitted on pairs
+UNTRAINED = {**TRIVIAL, "ceiling": CEILING}  # rows that are no methods, by the names that they have by themselves
 
 
 class Vocabulary:
@@ -81,7 +84,8 @@ class Row(Vocabulary):
 
     Args:
         config: a file of ``configs/``, or one beside the suite.
-        class_path: of a method that stands in the place of the config's, and takes its data: a trivial row.
+        class_path: of a method that stands in the place of the config's, and takes its data: a trivial row or a
+            ceiling.
         paper_method: what the paper calls it, if not by the row's name.
         translator: of a classifier: the row of an earlier table whose translations it sees, as ``table / row``.
         columns: of the table's, which it has; all by default.
@@ -110,9 +114,10 @@ class Row(Vocabulary):
 class Table(Vocabulary):
     """A table of a suite.
 
-    Without ``sets`` it compares translations, and has trivial rows of its own. With ``sets`` and ``columns``, every row
-    is trained once a set and tested on all sets that a column asks for, as ``train>test``; such a table may be one of
-    classifiers.
+    Without ``sets`` it compares translations, and has rows by itself: the trivial ones (``linear`` where the data has
+    pairs) and, of phantoms, the ``ceiling``. With ``sets`` and ``columns``, every row is trained once a set and tested
+    on all sets that a column asks for, as ``train>test``; such a table may be one of classifiers, and names trivial
+    rows and ceilings by ``class_path``.
 
     Args:
         metrics: its columns.
@@ -173,7 +178,7 @@ class Table(Vocabulary):
     def _check_rows(self, where: str) -> None:
         if self.compare and self.compare not in self.rows:
             raise InputError(f"{where}: compare '{self.compare}' is none of its rows; name one")
-        if not self.sets and (taken := sorted(set(TRIVIAL) & set(self.rows))):
+        if not self.sets and (taken := sorted(set(UNTRAINED) & set(self.rows))):
             raise InputError(f"{where}: row '{taken[0]}' is there by itself; give yours another name")
         for argument, values in self.grid.items():
             if not values or not all(_is_a(value, float) for value in values):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datamodules.devices import DeviceFolders
     from datamodules.errors import InputError
     from datamodules.folder import PairedFolderDataModule
-    from datamodules.phantom import PhantomDataModule
+    from datamodules.phantom.datamodule import PhantomDataModule
     from datamodules.ultrasound import UltrasoundDataModule
     from datamodules.usenhance import USenhance
 
@@ -23,7 +23,7 @@ HOMES = {
     "DeviceFolders": "devices",
     "InputError": "errors",
     "PairedFolderDataModule": "folder",
-    "PhantomDataModule": "phantom",
+    "PhantomDataModule": "phantom.datamodule",
     "Signal": "batch",
     "Task": "batch",
     "USenhance": "usenhance",

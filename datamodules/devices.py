@@ -111,6 +111,8 @@ class DeviceFolders(FileDataModule):
     def _patient(self, device: str, name: str) -> str:
         return name.partition(self.patient_separator)[0].strip() if self.patient_separator else f"{device}/{name}"
 
+    target_arrays = {"target": "source", "target_lesion": "lesion"}  # a target is another row's source
+
     @property
     def has_targets(self) -> bool:
         return True
@@ -138,7 +140,7 @@ class DeviceFolders(FileDataModule):
                 )
         shuffle = split == "train"
         pool = targets["index"].to_numpy()
-        return UltrasoundDataset(self.cache, sources, self._augment(split), pool, shuffle, target_array="source")
+        return UltrasoundDataset(self.cache, sources, self._augment(split), pool, shuffle, self.target_arrays)
 
     def splits(self) -> pd.DataFrame:
         own = super().splits()

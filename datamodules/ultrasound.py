@@ -1,8 +1,9 @@
 """UltrasoundDataModule: from a table of images to loaders of batches."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,21 @@ from datamodules.splits import check_fold, check_not_empty, number_of_folds, spl
 from datamodules.summary import overview
 from datamodules.transforms import IMAGES, MASKS, OF_TARGET, Augment, Augmentation
 
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+def arrays_of(cache: ImageCache, target_arrays: Mapping[str, str]) -> dict[str, str]:
+    """Which array each image and mask of a sample lies in; see :class:`UltrasoundDataset`."""
+    own = {name: name for name in (*IMAGES, *MASKS) if name in cache}
+    return own | {name: array for name, array in target_arrays.items() if array in cache}
+
 
 class UltrasoundDataset(Dataset):
     """The rows of one split as samples. Indexed by ``(index, seed)``; the seed drives all that is random.
 
     Without ``targets``, every source has the target of its own row. Otherwise these are the rows that a target may come
-    from: it is drawn anew for every sample with ``shuffle``, and taken in turn without. ``target_array`` is where the
-    targets' images lie.
+    from: it is drawn anew for every sample with ``shuffle``, and taken in turn without. ``target_arrays`` says
+    in which arrays what belongs to a target lies, where not in those of its name.
     """
 
     def __init__(
@@ -36,11 +45,12 @@ class UltrasoundDataset(Dataset):
         augment: Augment | None = None,
         targets: np.ndarray | None = None,
         shuffle: bool = False,
-        target_array: str = "target",
+        target_arrays: Mapping[str, str] = EMPTY,
         classes: tuple[str, ...] = CLASSES,
     ) -> None:
         self.cache, self.rows, self.augment = cache, rows, augment
-        self.targets, self.shuffle, self.target_array = targets, shuffle, target_array
+        self.targets, self.shuffle = targets, shuffle
+        self.arrays = arrays_of(cache, target_arrays)
         self.indices = rows["index"].to_numpy()
         self.labels = None
         if (rows["label"] != "").all() and len(rows):
@@ -66,15 +76,11 @@ class UltrasoundDataset(Dataset):
         if self.targets is not None:
             turn = np.random.default_rng([seed, 1]).integers(len(self.targets)) if self.shuffle else index
             target_row = self.targets[turn % len(self.targets)]
-        arrays = {name: name for name in IMAGES if name in self.cache}
-        if self.targets is not None:
-            arrays["target"] = self.target_array
         sample = {}
-        for name, array in arrays.items():
-            sample[name] = self.cache.image(array, target_row if name in OF_TARGET else row)
-        for name in MASKS:
-            if name in self.cache:
-                sample[name] = self.cache.mask(name, target_row if name in OF_TARGET else row).astype(np.uint8)
+        for name, array in self.arrays.items():
+            place = target_row if name in OF_TARGET else row
+            mask = name in MASKS
+            sample[name] = self.cache.mask(array, place).astype(np.uint8) if mask else self.cache.image(array, place)
         return sample
 
 
@@ -123,6 +129,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
     """
 
     task: Task
+    target_arrays = EMPTY  # where what belongs to a target lies, if not in arrays of its name
 
     def __init__(
         self,
@@ -231,7 +238,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
         targets = None
         if split == "train" and not self.pairs:
             targets = rows["index"].to_numpy()
-        return UltrasoundDataset(self.cache, rows, self._augment(split), targets, shuffle=True)
+        return UltrasoundDataset(self.cache, rows, self._augment(split), targets, True, self.target_arrays)
 
     def sources(self, split: str, most: int) -> Iterator[torch.Tensor]:
         """Source images ``(C, H, W)`` in [-1, 1] of ``split``, evenly chosen where there are more than ``most``."""
@@ -242,13 +249,12 @@ class UltrasoundDataModule(pl.LightningDataModule):
         """Target images likewise."""
         dataset = self.dataset(split)
         for index in _evenly(dataset.indices if dataset.targets is None else dataset.targets, most):
-            yield _to_tensor("target", self.cache.image(dataset.target_array, index))
+            yield _to_tensor("target", self.cache.image(dataset.arrays["target"], index))
 
     def _augment(self, split: str) -> Augment | None:
         if split != "train" or self.augmentation is None:
             return None
-        names = {name for name in (*IMAGES, *MASKS) if name in self.cache} | ({"target"} if self.has_targets else set())
-        return Augment(self.augmentation, self.size, tuple(sorted(names)))
+        return Augment(self.augmentation, self.size, tuple(sorted(arrays_of(self.cache, self.target_arrays))))
 
     @property
     def has_targets(self) -> bool:

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from benchmarks.analyses.base import Measurement
 from benchmarks.analyses.registry import ANALYSES
+from benchmarks.cells import PHANTOM_VERSION
 from benchmarks.layers import merge
 from benchmarks.results import CellFolder, Metric, read_images
 from datamodules.batch import Batch
@@ -106,7 +107,7 @@ def _surroundings(folder: CellFolder) -> dict[str, Any]:
 def _runnable(config: dict[str, Any], folder: CellFolder) -> dict[str, Any]:
     """The config as the command line takes it; a translator's checkpoint, which is named from the results folder on, is
     named in full."""
-    config = {key: value for key, value in config.items() if key not in ("tests", *ANALYSES)}
+    config = {key: value for key, value in config.items() if key not in ("tests", PHANTOM_VERSION, *ANALYSES)}
     translator = config["model"].get("init_args", {}).get("translator")
     if translator is None:
         return config

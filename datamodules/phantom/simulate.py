@@ -7,12 +7,12 @@ import pandas as pd
 import torch
 
 from datamodules.grid import Grid
+from datamodules.phantom import VERSION
 from datamodules.phantom.patients import Patient, Request
 from datamodules.phantom.scanner import CART, Scanner
 from datamodules.phantom.scenarios import TASKS, TaskName, phantom_task, scenario_of
 from datamodules.phantom.tissue import FULL_FIELD, Field
 
-VERSION = 2  # raise it when phantoms change: caches, and the cells of benchmarks, are then made anew
 __all__ = ["TASKS", "Patient", "PhantomSource", "TaskName", "phantom_rows", "phantom_task", "simulate_patients"]
 
 
