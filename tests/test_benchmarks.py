@@ -21,13 +21,13 @@ from benchmarks.run.baselines import Identity, MeanTarget
 from benchmarks.suite import read_suite
 from benchmarks.tables.make import make_tables
 from benchmarks.tables.statistics import by_patient
-from benchmarks.vocabulary import TRIVIAL
+from benchmarks.vocabulary import UNTRAINED
 from datamodules import InputError
 from tests import tiny
 from tests.conftest import ROOT
 from tests.facts import METRIC
 
-SHIPPED = "enhancement_small, harmonizer_small, hsct_small, lambda_sweep, paper, quick, sswe_small"
+SHIPPED = "enhancement_small, harmonizer_small, hsct_small, lambda_sweep, paper, quick, ruler, sswe_small"
 SUITE = {
     "title": "Tiny",
     "tables": {
@@ -74,10 +74,10 @@ def test_a_failed_cell_does_not_stop_the_others_and_is_said(results):
     folder, _, done = results
     out = folder / "out"
     assert done.returncode == 1
-    assert "10 cells, 4 failed" in done.stdout
+    assert "14 cells, 4 failed" in done.stdout
     found = cells(out)
     assert {key for key, cell in found.items() if (cell / "done.json").is_file()} == {
-        (row, fold) for row in ("identity", "mean", "U-Net") for fold in (0, 1)
+        (row, fold) for row in ("identity", "mean", "linear", "ceiling", "U-Net") for fold in (0, 1)
     }
     assert "no such variant" in json.loads((found["broken", 0] / "failed.json").read_text())["reason"]
     assert "add up to 1" in json.loads((found["bad fold", 1] / "failed.json").read_text())["reason"]
@@ -104,7 +104,7 @@ def test_a_cell_holds_what_is_needed_to_trust_it(results):
 
 def test_the_plan_says_what_is_done_failed_and_to_run(results, capsys):
     folder, _, _ = results
-    for out, wanted in (("out", {"done": 6, "failed": 4}), ("other", {"to run": 10})):
+    for out, wanted in (("out", {"done": 10, "failed": 4}), ("other", {"to run": 14})):
         assert main(["plan", str(folder / "tiny.yaml"), "--out", str(folder / out)]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert {state: sum(f": {state}" in line for line in lines) for state in wanted} == wanted
@@ -116,7 +116,7 @@ def test_a_second_run_skips_what_is_done_and_retries_failures_when_told(results,
     folder, command, _ = results
     before = {path: path.stat().st_mtime_ns for path in (folder / "out").glob("cells/*/done.json")}
     assert main(command[3:]) == 1
-    assert "10 of 10 cells are finished already" in capsys.readouterr().out
+    assert "14 of 14 cells are finished already" in capsys.readouterr().out
     failed = cells(folder / "out")["broken", 0] / "failed.json"
     stamp = failed.stat().st_mtime_ns
     assert main([*command[3:], "--retry-failed"]) == 1
@@ -192,7 +192,7 @@ def test_tables_say_what_they_were_measured_on(results):
     assert "4.50 ± 0.96" in markdown
     assert "\\toprule" in latex
     assert "\\textbf" in latex
-    assert len(pd.read_csv(out / "tables" / "elasticity.csv")) == 5 * 3 * 3
+    assert len(pd.read_csv(out / "tables" / "elasticity.csv")) == 7 * 3 * 3
 
 
 def test_the_report_is_one_file_without_network(results):
@@ -267,7 +267,7 @@ def test_a_cells_name_is_a_hash_of_all_that_determines_it(tmp_path):
 
     first = hashes(SUITE)
     assert first == hashes(SUITE)
-    assert len(set(first)) == len(first) == 10
+    assert len(set(first)) == len(first) == 14
     changed = merge(SUITE, {"tables": {"elasticity": {"rows": {"U-Net": {"model": {"width": 8}}}}}})
     assert sum(a != b for a, b in zip(first, hashes(changed), strict=True)) == 2
     weighted = merge(SUITE, {"tables": {"elasticity": {"evaluation": {"lpips_weights": "imagenet"}}}})
@@ -290,7 +290,7 @@ def test_a_metric_that_does_not_exist_is_refused_before_anything_runs(tmp_path, 
 def test_a_trivial_row_is_one_whatever_its_name():
     """The time left is estimated from the others."""
     found = {cell.row: cell.trivial for cell in read_suite("quick").cells if cell.table == "harmonization"}
-    assert [row for row, trivial in found.items() if trivial] == ["original"]
+    assert [row for row, trivial in found.items() if trivial] == ["original", "ceiling"]
 
 
 def test_trivial_rows_see_the_rows_data_as_they_are(tmp_path):
@@ -300,10 +300,12 @@ def test_trivial_rows_see_the_rows_data_as_they_are(tmp_path):
         own = cell.config["data"]["init_args"]
         assert ("augmentation" in own) != cell.trivial
         assert own["patients"] == 12
-        assert (cell.config["model"]["class_path"] == TRIVIAL.get(cell.row)) == cell.trivial
+        assert (cell.config["model"]["class_path"] == UNTRAINED.get(cell.row)) == cell.trivial
 
 
-@pytest.mark.parametrize("name", ["quick", "paper", "hsct_small", "harmonizer_small", "sswe_small", "lambda_sweep"])
+@pytest.mark.parametrize(
+    "name", ["quick", "paper", "hsct_small", "harmonizer_small", "sswe_small", "lambda_sweep", "ruler"]
+)
 def test_shipped_suites_resolve(name):
     suite = read_suite(name)
     for cell in suite.cells:
@@ -320,7 +322,7 @@ def test_shipped_suites_resolve(name):
         hashes = {(cell.table, cell.row, cell.fold): cell.hash for cell in suite.cells}
         assert hashes["ablation", "CA+CMM+APC", 1] == hashes["translation", "HSC-T", 1], "trained once"
     if name == "lambda_sweep":
-        assert [len(set(table.rows) - set(TRIVIAL)) for table in suite.tables.values()] == [49, 7]
+        assert [len(set(table.rows) - set(UNTRAINED)) for table in suite.tables.values()] == [49, 7]
 
 
 @pytest.mark.parametrize(

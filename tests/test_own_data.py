@@ -225,7 +225,7 @@ def test_a_run_remembers_its_data_and_says_so_under_the_table(tmp_path, pairs, d
     assert f"translation={pairs}" in Results(tmp_path / "out").plan.data
     assert main(command) == 0, "the same, by what the plan remembers"
     again = capsys.readouterr().out
-    assert "4 of 4 cells are finished already" in again
+    assert "5 of 5 cells are finished already" in again
     tables = [text[text.index("###") : text.index("tables: ")] for text in (first, again)]
     assert tables[0] == tables[1]
     shutil.rmtree(pairs)
