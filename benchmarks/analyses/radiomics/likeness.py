@@ -114,13 +114,15 @@ def frechet_radiomics_distance(one: pd.DataFrame, target: pd.DataFrame) -> float
     of features z-scored by the target's own mean and deviation.
 
     As its authors' package frd-score 1.0.1 has it: log d^2, twice the log d of the paper's eq. 3. Images with a missing
-    feature do not count, nor do features that are constant in the target. -inf for sets that are the same. The package
-    computes it of its own features (with Laplacian of Gaussian, without gldm); numbers compare within a table alone.
+    feature do not count, nor do features that no image has or that are constant in the target. -inf for sets that are
+    the same. The package computes it of its own features (with Laplacian of Gaussian, without gldm); numbers compare
+    within a table alone.
 
     Raises:
         InputError: the sets have other features, or fewer than two images.
     """
-    one, target = one.dropna(), target.dropna()
+    known = one.notna().any() & target.notna().any()
+    one, target = (features.loc[:, known].dropna() for features in (one, target))
     squared = frechet_distance(one, target, target)
     return float(np.log(squared)) if squared > 1e-9 else float("-inf")
 
