@@ -260,6 +260,16 @@ def test_the_papers_number_stands_beside_the_single_source_scanner():
     assert "Fig 4b (of one source scanner, Voluson E8 to HI VISION Preirus)" in notes
 
 
+def test_several_scanners_are_not_one():
+    """Where a user's own data took the place of the single scanner's."""
+    table = features()
+    printed = likeness(pd.concat([table, table.assign(column="B>C")], ignore_index=True), one_source="B>C")
+    assert "mean r, one source scanner" not in printed.wide()
+    assert "mean r, paper" in printed.wide()
+    assert "No 'one source scanner': 'B>C' is of a, b; name one by source_devices." in printed.notes
+    assert "'B>C' is of none yet" in " ".join(likeness(table, one_source="B>C").notes)
+
+
 def test_the_notes_tell_the_settings_and_what_was_counted():
     notes = " ".join(likeness(features(), wavelet="").notes)
     assert "12 features of grey levels: bin width 4 of 256 levels, wavelet none" in notes

@@ -31,7 +31,9 @@ def likeness_findings(table: PlannedTable, features: pd.DataFrame, asked: Asked)
     the heat map of correlations."""
     of_pairs, of_sets = of_column(features, asked.pairs), of_column(features, asked.sets)
     found = correlations(of_pairs)
-    entries = [entry for group, own in _groups(features, asked) for entry in _correlated(table, asked, group, own)]
+    groups = _groups(features, asked)
+    as_in_paper = ONE_SOURCE if _has_one_source(features, asked) else OVERALL
+    entries = [entry for group, own in groups for entry in _correlated(table, group, own, group == as_in_paper)]
     for metric, measured, digits in ((DISTANCE, distances, 1), (FRD, radiomics_distances, 2)):
         for group, own in ((OVERALL, of_sets), *_unfiltered(of_sets)):
             entries += _distant(table, metric, group, measured(own), digits)
@@ -51,9 +53,14 @@ def _groups(features: pd.DataFrame, asked: Asked) -> list[tuple[str, pd.DataFram
     groups = [(OVERALL, pairs), *_unfiltered(pairs)]
     if pairs["device"].nunique() > 1:
         groups += [(str(device), own) for device, own in pairs.groupby("device")]
-    if asked.one_source:
+    if _has_one_source(features, asked):
         groups.append((ONE_SOURCE, of_column(features, asked.one_source)))
     return groups
+
+
+def _has_one_source(features: pd.DataFrame, asked: Asked) -> bool:
+    """Whether what is asked for as one scanner's is that of one: a user's own data may have brought several."""
+    return bool(asked.one_source) and of_column(features, asked.one_source)["device"].nunique() == 1
 
 
 def _unfiltered(features: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -61,8 +68,8 @@ def _unfiltered(features: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(UNFILTERED, features.drop(columns=wavelets))] if wavelets else []
 
 
-def _correlated(table: PlannedTable, asked: Asked, group: str, pairs: pd.DataFrame) -> list[Entry]:
-    """Every row's correlation on a group of the pairs."""
+def _correlated(table: PlannedTable, group: str, pairs: pd.DataFrame, as_in_paper: bool) -> list[Entry]:
+    """Every row's correlation on a group of the pairs, with the paper's numbers beside those that stand for them."""
     found = correlations(pairs)
     entries = []
     for row in in_order(table):
@@ -70,7 +77,7 @@ def _correlated(table: PlannedTable, asked: Asked, group: str, pairs: pd.DataFra
             r = found[row]
             interval = "one object" if np.isnan(r.low) else f"{r.low:.3f} to {r.high:.3f}"
             entries.append(Entry(row, row, R, group, f"{r.mean:.3f} ({interval})", r.mean))
-    if group == (ONE_SOURCE if asked.one_source else OVERALL):
+    if as_in_paper:
         entries = [printed_beside(table, entry) for entry in entries]
     return best_method(table, entries, True)
 
@@ -95,7 +102,11 @@ def _notes(table: PlannedTable, features: pd.DataFrame, asked: Asked, found: dic
     if asked.one_source:
         own = of_column(features, asked.one_source)
         devices = ", ".join(sorted(own["device"].unique()))
-        notes.append(f"'{ONE_SOURCE}': a model of its own for {devices}, {_counted(own)} of '{asked.one_source}'.")
+        notes.append(
+            f"'{ONE_SOURCE}': a model of its own for {devices}, {_counted(own)} of '{asked.one_source}'."
+            if _has_one_source(features, asked)
+            else f"No '{ONE_SOURCE}': '{asked.one_source}' is of {devices or 'none yet'}; name one by source_devices."
+        )
     return [
         *notes,
         "Frechet distance: of whole-image features to the target scanner's, each scaled by its deviation over the "
