@@ -4,7 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.analyses.radiomics.outcome import Cohort, delong, evaluate, fit, usable, youden
+from benchmarks.analyses.radiomics.outcome import (
+    Cohort,
+    area_with_interval,
+    delong,
+    evaluate,
+    fit,
+    newcombe,
+    usable,
+    youden,
+)
 from datamodules import InputError
 
 TOLD = [f"f{n}" for n in range(4)]
@@ -119,6 +128,39 @@ def test_delong_is_the_u_statistic_and_its_interval_covers():
         _, low, high = delong(np.arange(100) < 40, drawn)
         covered += low <= 0.7602 <= high  # Phi(1 / sqrt 2)
     assert 270 <= covered <= 297
+
+
+def test_perfectly_separated_outcomes_have_an_interval_that_counts_patients():
+    outcome = np.arange(51) < 12
+    perfect = outcome + np.linspace(0, 0.5, 51)
+    assert delong(outcome, perfect) == (1, 1, 1), "which says nothing"
+    auc, low, high = area_with_interval(outcome, perfect)
+    assert (auc, high) == (1, 1)
+    assert low == pytest.approx(0.890658, abs=1e-6)
+    assert area_with_interval(outcome, -perfect) == (0, 0, pytest.approx(1 - low))
+    lows = [newcombe(1.0, count, count)[0] for count in (2, 5, 20, 100)]
+    assert lows == sorted(lows)
+    assert 0 < lows[0] < 0.6
+    assert 0.97 < lows[-1] < 0.99
+    found = evaluate(fit(Cohort(pd.DataFrame({"a": perfect}), outcome)), Cohort(pd.DataFrame({"a": perfect}), outcome))
+    assert (found["AUC"], found["AUC_low"]) == (1, pytest.approx(low))
+
+
+def test_the_score_interval_solves_its_equation_and_is_wilsons_for_two_patients():
+    z = 1.959964
+    for auc, sick, healthy in ((1.0, 12, 39), (0.0, 7, 3), (0.8, 12, 39)):
+        n = (sick + healthy) / 2 - 1
+        for end in set(newcombe(auc, sick, healthy)) - {0.0, 1.0}:
+            q1, q2 = end / (2 - end), 2 * end**2 / (1 + end)  # Hanley and McNeil's
+            variance = (end * (1 - end) + n * (q1 - end**2) + n * (q2 - end**2)) / (sick * healthy)
+            assert abs(auc - end) == pytest.approx(z * np.sqrt(variance), rel=1e-5)
+    assert newcombe(1.0, 1, 1) == (pytest.approx(1 / (1 + z**2), rel=1e-5), 1.0)
+
+
+def test_other_outcomes_keep_delongs_interval():
+    outcome, probability = np.array([0, 0, 0, 1, 1]), np.array([0.1, 0.4, 0.4, 0.4, 0.9])
+    assert area_with_interval(outcome, probability) == delong(outcome, probability)
+    assert area_with_interval(outcome, np.ones(5)) == (0.5, 0.5, 0.5), "a model that knows nothing is at 0.5 by itself"
 
 
 def test_youdens_threshold_splits_best():

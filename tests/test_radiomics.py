@@ -88,6 +88,16 @@ def test_the_original_and_four_wavelet_bands_give_474_features():
     assert np.isfinite(list(found.values())).all()
 
 
+def test_eight_bits_are_binned_by_four_levels_unless_told():
+    (region,) = regions(1)
+    assert features(region, Settings(wavelet="")) == features(region, Settings(bin_width=4.0, wavelet=""))
+    levels = {width: np.unique(region.image[region.mask] // width).size for width in (4, 25)}
+    for width, count in levels.items():
+        entropy = features(region, Settings(float(width), ""))["original_firstorder_Entropy"]
+        assert np.log2(count) - 0.2 < entropy <= np.log2(count), "nearly all levels alike"
+    assert (levels[4], levels[25]) == (64, 11)
+
+
 def test_only_the_region_counts():
     region = regions(1)[0]
     outside = np.where(region.mask, region.image, 0)

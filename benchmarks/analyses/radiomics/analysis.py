@@ -1,6 +1,6 @@
 """The analysis of radiomics features: likeness to the target scanner, and the prediction of patients' outcome."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -10,42 +10,23 @@ from benchmarks.analyses.radiomics.extraction import HOW_TO_INSTALL, Settings
 from benchmarks.analyses.radiomics.likeness_table import likeness_findings
 from benchmarks.analyses.radiomics.measurement import DICE, RadiomicsMeasurement
 from benchmarks.analyses.radiomics.outcome_table import outcome_findings
+from benchmarks.analyses.radiomics.settings import Asked
 from benchmarks.plan import PlannedTable
 from benchmarks.results import Results
-from benchmarks.vocabulary import Table, Vocabulary
+from benchmarks.vocabulary import Table
 from datamodules.errors import InputError
 
 
-@dataclass(frozen=True)
-class Asked(Vocabulary):
-    """What a table's key ``radiomics`` may hold.
-
-    Args:
-        pairs: the column whose images are compared one by one with the target scanner's, region by region.
-        sets: the column whose images are compared as a set, and whose patients' outcome is predicted.
-        bin_width: of grey levels; see :class:`benchmarks.analyses.radiomics.extraction.Settings`.
-        wavelet: likewise; empty for none.
-    """
-
-    pairs: str = ""
-    sets: str = ""
-    bin_width: float = Settings.bin_width
-    wavelet: str = Settings.wavelet
-
-
 class Radiomics(Analysis):
-    """``radiomics: {pairs: A>B, sets: A>A}``, see :class:`Asked`."""
+    """``radiomics: {pairs: A>B, sets: A>A}``, see :class:`benchmarks.analyses.radiomics.settings.Asked`."""
 
     key = "radiomics"
     metrics = (DICE,)
 
     def check(self, where: str, settings: Any, table: Table) -> None:
         asked = Asked.read(f"{where}: {self.key}", settings)
-        columns = {"pairs": asked.pairs, "sets": asked.sets}
-        InputError.raise_for(
-            f"{where}: {self.key} has no '{name}'; name a column" for name, column in columns.items() if not column
-        )
-        table.check_columns(where, columns.values())
+        asked.check(f"{where}: {self.key}")
+        table.check_columns(where, asked.columns)
 
     def missing(self) -> str:
         if find_spec("radiomics") is not None:
@@ -53,7 +34,9 @@ class Radiomics(Analysis):
         return f"its features need pyradiomics: {HOW_TO_INSTALL}"
 
     def of_cell(self, settings: dict[str, Any]) -> dict[str, Any]:
-        return {key: settings[key] for key in ("bin_width", "wavelet") if key in settings}
+        """The bin width always: a cell that was measured with a former default is measured again."""
+        given = {key: settings[key] for key in ("bin_width", "wavelet") if key in settings}
+        return {"bin_width": Settings.bin_width} | given
 
     def measurement(self, of_cell: dict[str, Any]) -> RadiomicsMeasurement:
         return RadiomicsMeasurement(Settings(**of_cell))
@@ -65,7 +48,7 @@ class Radiomics(Analysis):
         if features.empty:
             return Findings()
         asked = Asked(**table.analyses[self.key])
-        found = likeness_findings(table, features, asked.pairs, asked.sets)
+        found = likeness_findings(table, features, asked)
         if "outcome" not in features:
             return found
         try:

@@ -1,4 +1,4 @@
-"""How alike two sets of radiomics features are: correlation of pairs, Frechet distance of sets, and ComBat."""
+"""How alike two sets of radiomics features are: correlation of pairs, Frechet distances of sets, and ComBat."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,14 @@ import pandas as pd
 from datamodules.errors import InputError
 
 RESAMPLES = 2000
+LEAST_REGIONS = 3
+CONSTANT = 1e-9  # variance, as a part of that over all regions, under which a resampling has no correlation
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """Pearson r of every feature over the regions (NaN where it is constant), their mean and its 95 % interval."""
+    """Pearson r of every feature over the regions (NaN where it is constant), their mean and its 95 % interval, which
+    is NaN for the regions of one object."""
 
     by_feature: pd.Series
     mean: float
@@ -20,29 +23,61 @@ class Correlation:
     high: float
 
 
-def correlation(one: pd.DataFrame, other: pd.DataFrame, seed: int = 0) -> Correlation:
-    """Features of the same regions (rows) in two images; the interval is that of resampling features, as printed.
+def correlation(one: pd.DataFrame, other: pd.DataFrame, objects: np.ndarray, seed: int = 0) -> Correlation:
+    """Features of the same regions (rows) in two images; the interval is that of resampling objects.
+
+    What would differ were the study repeated are the objects (patients) that are scanned, not the features, and the
+    regions of one object are alike: each of :data:`RESAMPLES` draws takes objects with all their regions, computes
+    every feature's r and their mean; the interval is its 2.5 to 97.5 % (percentile bootstrap of clusters: Davison and
+    Hinkley, Bootstrap Methods and their Application, 1997, 3.8).
+
+    Args:
+        one: ``(regions, features)``.
+        other: likewise.
+        objects: ``(regions,)``, which object (or patient) a region is of.
+        seed: of the draws.
 
     Raises:
         InputError: the tables are not of the same regions and features, or of fewer than three regions.
     """
-    if not (one.index.equals(other.index) and one.columns.equals(other.columns)):
+    if not (one.index.equals(other.index) and one.columns.equals(other.columns) and len(objects) == len(one)):
         raise InputError("features to be correlated are not of the same regions; compute both on the same masks")
-    if len(one) < 3:
-        raise InputError(f"a correlation over {len(one)} regions says nothing; use at least 3")
-    r = pd.Series(_pearson(one.to_numpy(float), other.to_numpy(float)), index=one.columns)
-    known = r.dropna().to_numpy()
-    drawn = known[np.random.default_rng(seed).integers(len(known), size=(RESAMPLES, len(known)))].mean(1)
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    return Correlation(r, float(known.mean()), float(low), float(high))
+    if len(one) < LEAST_REGIONS:
+        raise InputError(f"a correlation over {len(one)} regions says nothing; use at least {LEAST_REGIONS}")
+    x, y = one.to_numpy(float), other.to_numpy(float)
+    r = _pearson(x, y, np.ones((1, len(x))))[0]
+    mean, low, high = _mean(r), float("nan"), float("nan")
+    names, number = np.unique(objects.astype(str), return_inverse=True)
+    if len(names) > 1:
+        rng = np.random.default_rng(seed)
+        drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
+        resampled = [_mean(own) for own in _pearson(x, y, drawn[:, number].astype(float))]
+        low, high = np.nanpercentile(resampled, (2.5, 97.5))
+    return Correlation(pd.Series(r, index=one.columns), mean, float(low), float(high))
 
 
-def _pearson(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    one, other = one - one.mean(0), other - other.mean(0)
-    norms = np.sqrt((one**2).sum(0) * (other**2).sum(0))
-    least = 1e-12 * np.maximum(1.0, np.abs(one).max(0) * np.abs(other).max(0))
+def _mean(r: np.ndarray) -> float:
+    known = r[np.isfinite(r)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """r of every feature ``(R, features)`` with each region counted as often as ``weights`` ``(R, regions)`` say; NaN
+    where a feature is constant or not finite."""
+    x, y = _scaled(x), _scaled(y)
+    share = weights / weights.sum(1, keepdims=True)
+    mean_x, mean_y = share @ x, share @ y
+    var_x, var_y = share @ x**2 - mean_x**2, share @ y**2 - mean_y**2
+    known = (var_x > CONSTANT) & (var_y > CONSTANT)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(norms > least, (one * other).sum(0) / norms, np.nan)
+        return np.where(known, (share @ (x * y) - mean_x * mean_y) / np.sqrt(var_x * var_y), np.nan)
+
+
+def _scaled(x: np.ndarray) -> np.ndarray:
+    """Every feature with mean 0 and deviation 1, so that squares lose no digits; NaN where it is constant."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean, std = x.mean(0), x.std(0)
+        return np.where(std > 1e-9 * np.maximum(1e-3, np.abs(x).max(0)), (x - mean) / std, np.nan)
 
 
 def frechet_distance(one: pd.DataFrame, target: pd.DataFrame, scale: pd.DataFrame | None = None) -> float:
@@ -74,10 +109,28 @@ def frechet_distance(one: pd.DataFrame, target: pd.DataFrame, scale: pd.DataFram
     return float(difference @ difference + (x**2).sum() + (y**2).sum() - 2 * shared)
 
 
+def frechet_radiomics_distance(one: pd.DataFrame, target: pd.DataFrame) -> float:
+    """FRD, version 1 (Konz, Osuala et al., Medical Image Analysis, 2026): the logarithm of the squared Frechet distance
+    of features z-scored by the target's own mean and deviation.
+
+    As its authors' package frd-score 1.0.1 has it: log d^2, twice the log d of the paper's eq. 3. Images with a missing
+    feature do not count, nor do features that no image has or that are constant in the target. -inf for sets that are
+    the same. The package computes it of its own features (with Laplacian of Gaussian, without gldm); numbers compare
+    within a table alone.
+
+    Raises:
+        InputError: the sets have other features, or fewer than two images.
+    """
+    known = one.notna().any() & target.notna().any()
+    one, target = (features.loc[:, known].dropna() for features in (one, target))
+    squared = frechet_distance(one, target, target)
+    return float(np.log(squared)) if squared > 1e-9 else float("-inf")
+
+
 @dataclass(frozen=True)
 class ComBat:
     """Location and scale of every device and feature (Johnson et al., Biostatistics 8:118, 2007), relative to a
-    reference device that stays as it is."""
+    reference device that stays as it is, as neuroCombat has it with ``ref_batch``."""
 
     reference: str
     mean: pd.Series
@@ -90,13 +143,15 @@ class ComBat:
         """Empirical Bayes estimates: those of a device are drawn towards what its features have in common.
 
         Raises:
-            InputError: the reference or a device has fewer than two images.
+            InputError: the reference or a device has fewer than two images, or a feature is not finite.
         """
+        if not np.isfinite(features.to_numpy(float)).all():
+            raise InputError("features that are not finite cannot be harmonized by ComBat; leave them out")
         counts = pd.Series(devices).value_counts()
         small = [device for device in {reference, *counts.index} if counts.get(device, 0) < 2]
         InputError.raise_for(f"device '{device}' has fewer than 2 images; ComBat needs a variance" for device in small)
         own = features[devices == reference]
-        mean, std = own.mean(), own.std(ddof=1).replace(0.0, 1.0)
+        mean, std = own.mean(), own.std(ddof=0).replace(0.0, 1.0)
         scaled = (features - mean) / std
         shift, scale = {}, {}
         for device in counts.index:
@@ -105,7 +160,16 @@ class ComBat:
         return cls(reference, mean, std, *(pd.DataFrame(v, index=columns).T for v in (shift, scale)))
 
     def apply(self, features: pd.DataFrame, devices: np.ndarray) -> pd.DataFrame:
-        """The features as the reference device would have had them."""
+        """The features as the reference device would have had them.
+
+        Raises:
+            InputError: a device is none of those that were fitted.
+        """
+        unknown = sorted(set(devices) - {self.reference} - set(self.shift.index))
+        InputError.raise_for(
+            f"device '{device}' has no images in the cohort that ComBat is fitted on; it cannot be harmonized"
+            for device in unknown
+        )
         scaled = (features - self.mean) / self.std
         for device in set(devices) - {self.reference}:
             rows = devices == device

@@ -1,70 +1,125 @@
-"""How like the target scanner's features are: Pearson's r of pairs and the Frechet distance of sets (Fig. 4b, Table 2
+"""How like the target scanner's the features are: Pearson's r of pairs and Frechet distances of sets (Fig. 4b, Table 2
 of the harmonizer paper)."""
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.analyses.base import Figure, Findings
-from benchmarks.analyses.radiomics.comparison import correlations, distances, numbers, of_column
+from benchmarks.analyses.radiomics.comparison import (
+    correlations,
+    distances,
+    of_column,
+    of_grey_levels,
+    pairs_of,
+    radiomics_distances,
+)
 from benchmarks.analyses.radiomics.likeness import Correlation
-from benchmarks.analyses.radiomics.measurement import WHOLE
-from benchmarks.analyses.radiomics.paper import printed_beside, printed_in
+from benchmarks.analyses.radiomics.paper import ONE_SOURCE, printed_beside, printed_in
+from benchmarks.analyses.radiomics.ranking import best_method, in_order
+from benchmarks.analyses.radiomics.settings import Asked
 from benchmarks.plan import PlannedTable
 from benchmarks.report.drawing import panels, svg
-from benchmarks.tables.printing import OVERALL, Entry, Printed, with_best
+from benchmarks.tables.printing import OVERALL, Entry, Printed
 
-R, DISTANCE = "mean r", "Frechet distance"
+R, DISTANCE, FRD = "mean r", "Frechet distance", "FRD"
 UNFILTERED = "without wavelets"
 CAPTION = "Correlation of every feature with the target scanner's image, sorted by the first row's."
 
 
-def likeness_findings(table: PlannedTable, features: pd.DataFrame, pairs: str, sets: str) -> Findings:
-    """The table of both numbers, on all features and without wavelets, and the heat map of correlations."""
-    of_pairs, of_sets = of_column(features, pairs), of_column(features, sets)
+def likeness_findings(table: PlannedTable, features: pd.DataFrame, asked: Asked) -> Findings:
+    """The table of these numbers, on all features and without wavelets, of each source scanner and of one alone, and
+    the heat map of correlations."""
+    of_pairs, of_sets = of_column(features, asked.pairs), of_column(features, asked.sets)
     found = correlations(of_pairs)
-    entries = _entries(table, OVERALL, found, distances(of_sets))
-    wavelets = [name for name in features if name.startswith("wavelet")]
-    if wavelets:
-        plain_pairs, plain_sets = (features.drop(columns=wavelets) for features in (of_pairs, of_sets))
-        entries += _entries(table, UNFILTERED, correlations(plain_pairs), distances(plain_sets))
-    entries.sort(key=lambda entry: entry.metric != R)
-    notes = [
-        f"{numbers(of_pairs).shape[1]} features. mean r: Pearson correlation with the target scanner's image of the "
-        "same region, mean over features, 95 % interval of resampling them; "
-        f"{_regions(of_pairs)} regions of '{pairs}'. Without one, being constant: {_undefined(found)}.",
-        "Frechet distance: of whole-image features to the target scanner's, each scaled by its deviation over the "
-        f"measured images of both sides; '{sets}'.",
-        *printed_in(table, "Fig 4b"),
-    ]
+    groups = _groups(features, asked)
+    as_in_paper = ONE_SOURCE if _has_one_source(features, asked) else OVERALL
+    entries = [entry for group, own in groups for entry in _correlated(table, group, own, group == as_in_paper)]
+    for metric, measured, digits in ((DISTANCE, distances, 1), (FRD, radiomics_distances, 2)):
+        for group, own in ((OVERALL, of_sets), *_unfiltered(of_sets)):
+            entries += _distant(table, metric, group, measured(own), digits)
     figures, files = [], {}
     if found:
-        by_feature = pd.DataFrame({row: own.by_feature for row, own in found.items()})
+        by_feature = pd.DataFrame({row: found[row].by_feature for row in in_order(table) if row in found})
         files[f"{table.key}_correlations"] = by_feature.rename_axis("feature").reset_index()
         figures.append(Figure(f"{table.key}_heat", table.key, CAPTION, lambda: heat_plot(by_feature)))
+    notes = _notes(table, features, asked, found)
     printed = Printed(f"{table.key}_radiomics", f"Radiomics of: {table.title}", entries, notes, files=files)
     return Findings([printed], figures)
 
 
-def _entries(table: PlannedTable, group: str, r: dict[str, Correlation], apart: dict[str, list[float]]) -> list[Entry]:
-    """Every row's correlation and distance, on all features or a part of them."""
-    correlated, distant = [], []
-    for row in table.rows:
-        if row in r:
-            text = f"{r[row].mean:.3f} ({r[row].low:.3f} to {r[row].high:.3f})"
-            correlated.append(_entry(table, row, R, group, text, r[row].mean))
-        if row in apart:
-            mean = float(np.mean(apart[row]))
-            distant.append(_entry(table, row, DISTANCE, group, f"{mean:.1f}", mean))
-    return [*with_best(correlated, True), *with_best(distant, False)]
+def _groups(features: pd.DataFrame, asked: Asked) -> list[tuple[str, pd.DataFrame]]:
+    """The pairs that have a correlation of their own: of all source scanners, of each, and of one alone."""
+    pairs = of_column(features, asked.pairs)
+    groups = [(OVERALL, pairs), *_unfiltered(pairs)]
+    if pairs["device"].nunique() > 1:
+        groups += [(str(device), own) for device, own in pairs.groupby("device")]
+    if _has_one_source(features, asked):
+        groups.append((ONE_SOURCE, of_column(features, asked.one_source)))
+    return groups
 
 
-def _entry(table: PlannedTable, row: str, metric: str, group: str, text: str, value: float) -> Entry:
-    return printed_beside(table, Entry(row, row, metric, group, text, value))
+def _has_one_source(features: pd.DataFrame, asked: Asked) -> bool:
+    """Whether what is asked for as one scanner's is that of one: a user's own data may have brought several."""
+    return bool(asked.one_source) and of_column(features, asked.one_source)["device"].nunique() == 1
 
 
-def _regions(pairs: pd.DataFrame) -> int:
-    """How many regions of what the first row made are compared."""
-    return int(((pairs["region"] != WHOLE) & (pairs["of"] == "made") & (pairs["row"] == pairs["row"].iloc[0])).sum())
+def _unfiltered(features: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    wavelets = [name for name in features if name.startswith("wavelet")]
+    return [(UNFILTERED, features.drop(columns=wavelets))] if wavelets else []
+
+
+def _correlated(table: PlannedTable, group: str, pairs: pd.DataFrame, as_in_paper: bool) -> list[Entry]:
+    """Every row's correlation on a group of the pairs, with the paper's numbers beside those that stand for them."""
+    found = correlations(pairs)
+    entries = []
+    for row in in_order(table):
+        if row in found:
+            r = found[row]
+            interval = "one object" if np.isnan(r.low) else f"{r.low:.3f} to {r.high:.3f}"
+            entries.append(Entry(row, row, R, group, f"{r.mean:.3f} ({interval})", r.mean))
+    if as_in_paper:
+        entries = [printed_beside(table, entry) for entry in entries]
+    return best_method(table, entries, True)
+
+
+def _distant(table: PlannedTable, metric: str, group: str, apart: dict[str, list[float]], digits: int) -> list[Entry]:
+    """Every row's distance, the mean over its runs."""
+    means = {row: float(np.mean(apart[row])) for row in in_order(table) if row in apart}
+    entries = [Entry(row, row, metric, group, f"{mean:.{digits}f}", mean) for row, mean in means.items()]
+    return best_method(table, entries, False)
+
+
+def _notes(table: PlannedTable, features: pd.DataFrame, asked: Asked, found: dict[str, Correlation]) -> list[str]:
+    pairs, widths = of_column(features, asked.pairs), sorted(features["bin_width"].unique())
+    grey, wavelet = of_grey_levels(features).shape[1], asked.wavelet or "none"
+    notes = [
+        f"Radiomics of {grey} features of grey levels: bin width {' and '.join(f'{width:g}' for width in widths)} of "
+        f"256 levels, wavelet {wavelet}. Features of shape are the mask's own, equal by construction, and left out.",
+        "mean r: Pearson correlation with the target scanner's image of the same region, mean over features; "
+        f"{_counted(pairs)} of '{asked.pairs}'. 95 % interval of resampling objects with all their regions (the "
+        f"paper's: of resampling features). Without a correlation, being constant: {_undefined(found)}.",
+    ]
+    if asked.one_source:
+        own = of_column(features, asked.one_source)
+        devices = ", ".join(sorted(own["device"].unique()))
+        notes.append(
+            f"'{ONE_SOURCE}': a model of its own for {devices}, {_counted(own)} of '{asked.one_source}'."
+            if _has_one_source(features, asked)
+            else f"No '{ONE_SOURCE}': '{asked.one_source}' is of {devices or 'none yet'}; name one by source_devices."
+        )
+    return [
+        *notes,
+        "Frechet distance: of whole-image features to the target scanner's, each scaled by its deviation over the "
+        f"measured images of both sides; '{asked.sets}'. FRD: its logarithm where features are scaled by their "
+        "deviation over the target scanner's images alone (version 1, as frd-score has it).",
+        *printed_in(table, "Fig 4b (of one source scanner, Voluson E8 to HI VISION Preirus)"),
+    ]
+
+
+def _counted(pairs: pd.DataFrame) -> str:
+    """How many regions of how many objects of the first row are compared."""
+    made, _ = pairs_of(pairs[pairs["row"] == pairs["row"].iloc[0]]) if len(pairs) else (pairs, pairs)
+    return f"{len(made)} regions of {made['patient'].nunique()} objects"
 
 
 def _undefined(r: dict[str, Correlation]) -> str:

@@ -135,8 +135,46 @@ def youden(outcome: np.ndarray, probability: np.ndarray) -> float:
     return float(thresholds[1:][np.argmax((true - false)[1:])])
 
 
+def area_with_interval(
+    outcome: np.ndarray, probability: np.ndarray, confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """AUC with its confidence interval: :func:`delong`'s, or :func:`newcombe`'s of perfectly separated outcomes, where
+    the former has no width."""
+    auc, low, high = delong(outcome, probability, confidence)
+    if auc not in (0.0, 1.0):
+        return auc, low, high
+    sick = int(outcome.astype(bool).sum())
+    return auc, *newcombe(auc, sick, len(outcome) - sick, confidence)
+
+
+def newcombe(auc: float, sick: int, healthy: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Score interval of an AUC from the number of patients alone (method 5 of Newcombe, Stat. Med. 25:559, 2006).
+
+    Its ends are the areas A with (auc - A)^2 = z^2 V(A), where V is Hanley and McNeil's variance (Radiology 143:29,
+    1982) with (m + n) / 2 - 1 in the place of both m - 1 and n - 1:
+
+        V(A) = A (1 - A) [1 + N (1 - A) / (2 - A) + N A / (1 + A)] / (m n),  N = (m + n) / 2 - 1.
+
+    As Wilson's of a proportion, which it is with m = n = 1, it has a width where the estimate is 0 or 1.
+    """
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    z, n = norm.ppf(0.5 + confidence / 2), (sick + healthy) / 2 - 1
+
+    def beyond(area: float) -> float:
+        spread = 1 + n * (1 - area) / (2 - area) + n * area / (1 + area)
+        return (auc - area) ** 2 - z**2 * area * (1 - area) * spread / (sick * healthy)
+
+    low = 0.0 if auc == 0 else brentq(beyond, 0.0, auc - 1e-12)
+    high = 1.0 if auc == 1 else brentq(beyond, auc + 1e-12, 1.0)
+    return float(low), float(high)
+
+
 def delong(outcome: np.ndarray, probability: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
-    """AUC with its confidence interval (DeLong et al., Biometrics 44:837, 1988), cut to [0, 1]."""
+    """AUC with its confidence interval (DeLong et al., Biometrics 44:837, 1988), cut to [0, 1]; from 0 to 1 with a
+    single patient of one outcome, and without width where outcomes are perfectly separated.
+    """
     from scipy.stats import norm
 
     sick, healthy = probability[outcome.astype(bool)], probability[~outcome.astype(bool)]
@@ -155,7 +193,7 @@ def evaluate(model: RadiomicsModel, cohort: Cohort) -> dict[str, float]:
     """AUC with its interval, and accuracy, specificity and sensitivity at the training cohort's threshold."""
     sick, probability = cohort.outcome.astype(bool), model.probability(cohort.features)
     called = probability >= model.threshold
-    auc, low, high = delong(sick, probability)
+    auc, low, high = area_with_interval(sick, probability)
     return {
         "AUC": auc,
         "AUC_low": low,
