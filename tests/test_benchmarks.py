@@ -185,7 +185,7 @@ def test_tables_say_what_they_were_measured_on(results):
     markdown, latex = ((out / "tables" / f"elasticity.{ending}").read_text() for ending in ("md", "tex"))
     for text in (markdown, latex):
         assert "simulated phantoms (not the papers' data)" in text
-        assert "No LPIPS and FID: no pretrained weights were named" in text
+        assert "No LPIPS, FID and Frechet VGG: no pretrained weights were named" in text
     assert "| identity |" in markdown
     assert "| mean |" in markdown
     assert "**" in markdown
