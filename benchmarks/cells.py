@@ -16,6 +16,7 @@ from benchmarks.results import checkpoint_of
 from benchmarks.vocabulary import BETWEEN, CEILING, ON_PAIRS, UNTRAINED, Row, Table
 from datamodules.errors import InputError
 from datamodules.phantom import VERSION
+from zoo.weights import ON_TRUNKS
 
 SECTIONS = ("trainer", "evaluation")
 WHY = {
@@ -64,6 +65,9 @@ class TableCells:
         key: the table's name in it.
         data: a user's own, by name.
 
+    Attributes:
+        unscored: metrics that rows ask for and whose weights are not on this machine, and what to do; no row has them.
+
     Raises:
         InputError: a row's config does not exist.
     """
@@ -73,6 +77,18 @@ class TableCells:
         self.where = f"{path}: table '{key}'"
         self.rows = {name: Row.read(f"{self.where}: row '{name}'", given) for name, given in table.rows.items()}
         self.resolved = {name: self._resolve(row) for name, row in self.rows.items()}
+        self.unscored = self._leave_out_unscored()
+
+    def _leave_out_unscored(self) -> dict[str, str]:
+        """Nothing is downloaded here. A cell without the metric is what it is where nobody asks for it."""
+        found = {}
+        for metric, config in itertools.product(ON_TRUNKS, self.resolved.values()):
+            if how := metric.missing(config["evaluation"]):
+                found[metric] = how
+        for metric, config in itertools.product(found, self.resolved.values()):
+            kept = {key: value for key, value in config["evaluation"].items() if key not in metric.keys}
+            config["evaluation"] = kept
+        return {metric.name: how for metric, how in found.items()}
 
     def modules(self) -> dict[str, set[str]]:
         """The data modules whose folder has to be given, by the set (or table) whose data they are."""

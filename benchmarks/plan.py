@@ -28,8 +28,9 @@ class PlannedTable:
 
     ``rows`` are the paper's names of the methods by ours; ``points`` the grid's values by row. ``own_data`` says which
     data were replaced by a user's own; ``left_out`` which columns wait for a folder, and ``flags`` how it is named.
-    ``analyses`` holds the settings of each analysis by its key. ``ceilings`` are the rows that no method is: they stand
-    apart, are never the best and are not tested.
+    ``unscored`` says of metrics whose weights were not at hand how to have them. ``analyses`` holds the settings of
+    each analysis by its key. ``ceilings`` are the rows that no method is: they stand apart, are never the best and are
+    not tested.
     """
 
     key: str
@@ -48,6 +49,7 @@ class PlannedTable:
     left_out: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
     ceilings: list[str] = field(default_factory=list)
+    unscored: dict[str, str] = field(default_factory=dict)
     analyses: dict[str, Any] = field(default_factory=dict)
 
     @classmethod

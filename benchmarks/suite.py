@@ -24,8 +24,8 @@ SUITES = Path(__file__).parent / "suites"
 class Suite:
     """What of a suite is to be printed, and every cell that it needs.
 
-    ``left_out`` holds a line for each table, or part of one, whose real images or packages are not at hand; ``data``
-    what a user has put in the place of the suite's data.
+    ``left_out`` holds a line for each table, or part of one, whose real images, packages or weights are not at hand;
+    ``data`` what a user has put in the place of the suite's data.
     """
 
     name: str
@@ -108,10 +108,13 @@ def _add(suite: Suite, cells: TableCells, table: Table, points: dict[str, dict[s
     flags = sorted({f"--data {module}=DIR" for modules in waiting.values() for module in modules})
     how = f"name the folder of images by {' and '.join(flags)}"
     columns = [column for column in table.columns if not set(waiting) & set(column.split(BETWEEN))]
+    metrics = [metric for metric in table.metrics if metric not in cells.unscored]
     missing = how if waiting and not columns else _missing_package(table)
+    missing = missing or ("" if metrics else next(iter(cells.unscored.values())))
     if missing:
         suite.left_out.append(f"table '{cells.key}' is left out; {missing}")
         return
+    suite.left_out += [f"{name} is left out of table '{cells.key}'; {what}" for name, what in cells.unscored.items()]
     left_out = [column for column in table.columns if column not in columns]
     table = replace(table, columns=columns)
     for name in _without_columns(table):
@@ -130,9 +133,9 @@ def _add(suite: Suite, cells: TableCells, table: Table, points: dict[str, dict[s
     ceilings = [row for row, class_path in class_paths.items() if class_path == CEILING]
     rows = {row: row for row in by_itself} | rows
     suite.tables[cells.key] = PlannedTable(
-        cells.key, table.title or cells.key, table.metrics, rows, table.groups, table.per,
+        cells.key, table.title or cells.key, metrics, rows, table.groups, table.per,
         _paper(table.paper), table.compare, _paper(table.reference), table.grid, points, columns, used, left_out,
-        flags, ceilings, table.analyses,
+        flags, ceilings, cells.unscored, table.analyses,
     )  # fmt: skip
 
 

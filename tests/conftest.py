@@ -14,6 +14,7 @@ import torch
 
 ROOT = Path(__file__).parent.parent
 BUSI_ROOT = ROOT.parent / "shared" / "data" / "busi"
+WEIGHTS_ROOT = ROOT.parent / "shared" / "weights"
 torch.set_num_threads(1)
 torch.set_flush_denormal(True)
 
@@ -24,6 +25,8 @@ def cache(tmp_path_factory) -> Path:
     base = tmp_path_factory.getbasetemp()
     base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     os.environ["SONOZOO_CACHE"] = str(base / "cache")
+    os.environ["TORCH_HOME"] = str(base / "torch")  # whatever weights are on this machine
+    os.environ.pop("SONOZOO_WEIGHTS", None)
     return base / "cache"
 
 

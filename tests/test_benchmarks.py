@@ -185,7 +185,7 @@ def test_tables_say_what_they_were_measured_on(results):
     markdown, latex = ((out / "tables" / f"elasticity.{ending}").read_text() for ending in ("md", "tex"))
     for text in (markdown, latex):
         assert "simulated phantoms (not the papers' data)" in text
-        assert "No LPIPS and FID: no pretrained weights were named" in text
+        assert "No LPIPS, FID and Frechet VGG: no pretrained weights were named" in text
     assert "| identity |" in markdown
     assert "| mean |" in markdown
     assert "**" in markdown
@@ -270,7 +270,7 @@ def test_a_cells_name_is_a_hash_of_all_that_determines_it(tmp_path):
     assert len(set(first)) == len(first) == 14
     changed = merge(SUITE, {"tables": {"elasticity": {"rows": {"U-Net": {"model": {"width": 8}}}}}})
     assert sum(a != b for a, b in zip(first, hashes(changed), strict=True)) == 2
-    weighted = merge(SUITE, {"tables": {"elasticity": {"evaluation": {"lpips_weights": "imagenet"}}}})
+    weighted = merge(SUITE, {"tables": {"elasticity": {"evaluation": {"lpips_weights": "alex.pth"}}}})
     assert not set(hashes(weighted)) & set(first), "what is scored is a part of it"
     turned = json.loads(json.dumps(SUITE))
     turned["tables"]["elasticity"]["data"] = dict(reversed(SUITE["tables"]["elasticity"]["data"].items()))

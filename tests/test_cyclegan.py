@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from tests import tiny
+from tests.trunks import trusted
 from zoo.cli import main
 from zoo.cycle import Cycle
 from zoo.image_pool import ImagePool
@@ -278,3 +279,34 @@ def test_data_may_be_drawn_unpaired():
     assert all(any(torch.equal(one, other) for other in known) for one in targets[1]), "of the same split"
     tests = [data.dataset("test")[0]["target"] for data in (paired, unpaired)]
     assert torch.equal(*tests), "evaluation keeps the pairs"
+
+
+def test_phi_on_another_backbone_is_another_loss(tmp_path, monkeypatch):
+    torch.save(trusted(monkeypatch, "alex"), tmp_path / "alex.pth")
+    of_alex = {"perceptual_backbone": "alex", "perceptual_on": "translated"}
+    trained = method(perceptual_weights=str(tmp_path / "alex.pth"), **of_alex)
+    untrained = method(**of_alex)
+    assert (trained.remark, untrained.remark) == ("", "untrained AlexNet")
+    given = batch()
+    values = []
+    for model in (trained, untrained):
+        model.setup("fit")
+        made = model.generate(given)
+        (network,) = model.perceptual._unregistered
+        values.append(float(model.losses(given)["perceptual"]))
+        with torch.no_grad():
+            expected = sum(
+                float(network(one.expand(-1, 3, -1, -1), other.expand(-1, 3, -1, -1)).mean())
+                for one, other in ((made.target, given["target"]), (made.source, given["source"]))
+            )
+        assert values[-1] == pytest.approx(expected, rel=1e-4)
+    assert values[0] != pytest.approx(values[1], rel=0.01)
+
+
+def test_weights_of_another_backbone_stop_training_before_anything_is_written(tmp_path, capsys, monkeypatch):
+    torch.save(trusted(monkeypatch, "alex"), tmp_path / "alex.pth")
+    more = ["--data.unpaired=false", "--model.perceptual_on=translated"]
+    more += [f"--model.perceptual_weights={tmp_path / 'alex.pth'}"]
+    assert main(tiny.command("cyclegan", tmp_path / "out", *more)) == 2
+    assert "alex.pth: holds AlexNet, not VGG-16: choose that backbone or another file" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

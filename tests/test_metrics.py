@@ -1,6 +1,5 @@
 """Metrics against independent implementations."""
 
-import hashlib
 import math
 
 import numpy as np
@@ -8,14 +7,11 @@ import pytest
 import torch
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
-from datamodules import InputError
 from datamodules.batch import Signal
 from tests import tiny
-from zoo.lpips_network import load_lpips
 from zoo.metrics import METRICS
 from zoo.metrics.lncc import LNCC
 from zoo.metrics.mutual_information import MutualInformation
-from zoo.metrics.perceptual import LPIPS, make_fid
 from zoo.metrics.regression import MAE, ME, RMSE
 from zoo.metrics.similarity import PSNR, SSIM
 from zoo.output import malignancy
@@ -129,91 +125,6 @@ def test_a_metric_is_the_mean_over_images_not_pixels():
     assert abs(float(expected - pooled)) > 1
 
 
-@pytest.fixture
-def vgg16(tmp_path, monkeypatch):
-    """A file like torchvision's vgg16-397923af.pth, its digest taken for the right one, and LPIPS on it."""
-    import lpips
-
-    torch.manual_seed(1)
-    reference = lpips.LPIPS(net="vgg", pnet_rand=True, verbose=False).eval()
-    state = {
-        "features." + name.split(".", 1)[1]: w for name, w in reference.net.state_dict().items() if "slice" in name
-    }
-    torch.save(state, tmp_path / "vgg16.pth")
-    digest = hashlib.sha256((tmp_path / "vgg16.pth").read_bytes()).hexdigest()
-    monkeypatch.setattr("zoo.lpips_network.DIGEST", digest[:8])
-    return tmp_path / "vgg16.pth", reference
-
-
-@pytest.mark.parametrize("cached", [False, True])
-def test_lpips_from_a_file_or_from_torchvisions_cache_is_the_librarys(vgg16, cached, tmp_path, monkeypatch):
-    path, reference = vgg16
-    if cached:
-        monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-        (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
-        path.rename(tmp_path / "hub" / "checkpoints" / "vgg16-397923af.pth")
-    prediction, target = random_pairs(1, (32, 32))
-    found = LPIPS("imagenet" if cached else str(path)).per_image(prediction, target, everywhere(target))
-    x, y = (2 * image.expand(-1, 3, -1, -1) - 1 for image in (prediction, target))
-    with torch.no_grad():
-        assert torch.allclose(found, reference(x, y).flatten())
-
-
-@pytest.mark.parametrize("make", [LPIPS, make_fid])
-def test_weights_that_are_not_there_are_named_and_never_replaced(make, tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(InputError, match=r"weights.*no such file"):
-        make(str(tmp_path / "absent.pth"))
-    with pytest.raises(InputError, match="weights"):
-        make("imagenet")
-
-
-def test_a_file_that_is_not_torchvisions_is_refused_by_its_hash(tmp_path, monkeypatch):
-    (tmp_path / "bad.pth").write_bytes(b"not a checkpoint")
-    message = r"bad\.pth is not torchvision's VGG-16: its SHA-256 begins with \w{8}, not 397923af"
-    with pytest.raises(InputError, match=message):
-        LPIPS(str(tmp_path / "bad.pth"))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
-    (tmp_path / "hub" / "checkpoints" / "vgg16-397923af.pth").write_bytes(b"half of it")
-    with pytest.raises(InputError, match=r"vgg16-397923af\.pth is not torchvision's VGG-16"):
-        LPIPS("imagenet")
-
-
-def test_an_untrained_network_is_always_the_same_and_leaves_the_random_state_alone():
-    torch.manual_seed(5)
-    first = load_lpips(None, "weights")
-    drawn = torch.rand(())
-    torch.manual_seed(5)
-    assert torch.equal(drawn, torch.rand(()))
-    again = load_lpips(None, "weights")
-    assert all(torch.equal(one, other) for one, other in zip(first.parameters(), again.parameters(), strict=True))
-    assert not any(weight.requires_grad for weight in first.parameters())
-
-
-def test_fid_is_measured_on_the_test_set_and_written_beside_the_scores(tmp_path):
-    """With a small network in place of Inception, which is not here: the same class, the same path to disk."""
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
-    class Features(torch.nn.Module):
-        num_features = 12
-
-        def forward(self, image):
-            return torch.nn.functional.adaptive_avg_pool2d(image.float(), 2).flatten(1)
-
-    data, model = tiny.data("enhancement", patients=20), tiny.method("sswe", out_channels=1)
-    evaluation = tiny.evaluation(data.task, tmp_path)
-    evaluation.fid = FrechetInceptionDistance(Features(), normalize=True, input_img_size=(3, 32, 32))
-    runner = tiny.trainer(tmp_path, callbacks=[evaluation], limit_val_batches=1.0)
-    runner.validate(model, data, verbose=False)
-    assert not (tmp_path / "scores_val_set.csv").exists()
-    (means,) = runner.test(model, data, verbose=False)
-    written = (tmp_path / "scores_test_set.csv").read_text().splitlines()
-    assert written[0] == "FID,images"
-    assert float(written[1].split(",")[0]) == pytest.approx(means["test/FID"], rel=1e-4)
-    assert means["test/FID"] > 0
-
-
 KNOWN = {  # what the papers' tables assume: reference, direction, digits, pooling, unit
     "SSIM": ("target", True, 4, "mean", ""),
     "PSNR": ("target", True, 2, "mean", "dB"),
@@ -225,6 +136,7 @@ KNOWN = {  # what the papers' tables assume: reference, direction, digits, pooli
     "MI_source": ("source", True, 3, "mean", "bit"),
     "LPIPS": ("target", False, 4, "mean", ""),
     "FID": ("target", False, 2, "set", ""),
+    "Frechet VGG": ("target", False, 2, "set", ""),
     "AUC_confidence": ("valid", True, 2, "mean", ""),
     "accuracy": ("label", True, 3, "accuracy", ""),
     "F1": ("label", True, 3, "F1", ""),

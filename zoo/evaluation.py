@@ -10,15 +10,17 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
+from torchmetrics import Metric
 
 from datamodules.batch import RGB, Batch, Task
 from datamodules.writers import write_image, write_text_atomically
 from zoo.method import data_of
-from zoo.metrics import CLASSIFICATION, FID, METRICS, make_metrics
+from zoo.metrics import CLASSIFICATION, METRICS, make_metrics
 from zoo.metrics.confidence import ConfidenceAUC
-from zoo.metrics.perceptual import LPIPS, make_fid
+from zoo.metrics.perceptual import FID, LPIPS, FrechetVGG, make_fid
 from zoo.output import Output, malignancy
 from zoo.pictures import panel
+from zoo.weights import Backbone
 
 FACTS: tuple[Literal["id", "patient", "organ", "device"], ...] = ("id", "patient", "organ", "device")
 
@@ -27,22 +29,31 @@ class Evaluation(Callback):
     """Scores every validation and test image: translations on the target's declared range, diagnoses by the
     probability of malignancy.
 
-    Writes ``splits.csv``, ``scores_val.csv`` and ``scores_test.csv`` (one row an image) and, for a test with FID,
-    ``scores_test_set.csv``; logs means as ``val/SSIM`` and so on, and a grid of source, target, translation and error.
+    Writes ``splits.csv``, ``scores_val.csv`` and ``scores_test.csv`` (one row an image) and, for a test with metrics of
+    whole sets, ``scores_test_set.csv``; logs means as ``val/SSIM`` and so on, and a grid of source, target, translation
+    and error.
 
     Args:
         task: what is translated; the command line takes it from the data.
-        lpips_weights: ``imagenet`` or a file of VGG-16 weights adds LPIPS; null leaves it out.
+        lpips_weights: ``imagenet`` or a file of the backbone's weights adds LPIPS; null leaves it out.
+        lpips_backbone: ``alex``, the metric's usual one and much the cheaper, or ``vgg``.
         fid_weights: ``imagenet`` or a file of Inception weights adds FID; null leaves it out.
+        frechet_weights: ``imagenet`` or a file of VGG-16 weights adds the Frechet distance on VGG-16, for where FID
+            cannot be had; null leaves it out.
         grid_images: rows of the picture grid; 0 for none.
         out_dir: where to write; by default the logger's folder.
+
+    Attributes:
+        pretrained: of each metric on a pretrained network, a remark on the network; "" where it is not asked for.
     """
 
     def __init__(
         self,
         task: Task,
         lpips_weights: str | None = None,
+        lpips_backbone: Backbone = "alex",
         fid_weights: str | None = None,
+        frechet_weights: str | None = None,
         grid_images: int = 4,
         out_dir: Path | None = None,
     ) -> None:
@@ -50,20 +61,25 @@ class Evaluation(Callback):
         wanted = {"val": task.references, "test": task.test_references or task.references}
         self.metrics = {stage: make_metrics(references, task.target) for stage, references in wanted.items()}
         self.confidence = ConfidenceAUC()
-        self.fid = None
+        self.of_sets: dict[str, Metric] = {}
+        self.pretrained = {name: "" for name, metric in METRICS.items() if metric.weights}
         if lpips_weights is not None:
-            lpips = LPIPS(lpips_weights)
+            lpips = LPIPS(lpips_weights, lpips_backbone)
+            self.pretrained[lpips.name] = lpips.remark
             for stage, references in wanted.items():
                 self.metrics[stage] |= {lpips.name: lpips} if lpips.compares in references else {}
         if fid_weights is not None:
-            self.fid = make_fid(fid_weights)
+            self.of_sets[FID.name] = make_fid(fid_weights)
+        if frechet_weights is not None:
+            self.of_sets[FrechetVGG.name] = FrechetVGG(frechet_weights)
+        self.pretrained |= {name: METRICS[name].remark for name in self.of_sets}
         self._start()
 
     def _start(self) -> None:
         self.rows: list[dict[str, Any]] = []
         self.panels: list[np.ndarray] = []
-        if self.fid is not None:
-            self.fid.reset()
+        for metric in self.of_sets.values():
+            metric.reset()
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write ``splits.csv``: which image is in which split, for the paper's supplement."""
@@ -94,8 +110,7 @@ class Evaluation(Callback):
         """What there is to know of every metric that was scored last, see :class:`zoo.metrics.base.Described`."""
         if not self.rows:
             return []
-        names = list(CLASSIFICATION) if "probability" in self.rows[0] else _metrics_of(self.rows)
-        names += [FID.name] if self.fid is not None and "probability" not in self.rows[0] else []
+        names = list(CLASSIFICATION) if "probability" in self.rows[0] else [*_metrics_of(self.rows), *self.of_sets]
         return [METRICS[name].facts() for name in names]
 
     def _take(self, batch: Batch, output: Output, stage: str) -> None:
@@ -125,10 +140,10 @@ class Evaluation(Callback):
             self.rows.append(facts | {name: values[index] for name, values in scores.items()})
             if len(self.panels) < self.grid_images:
                 self.panels.append(self._panel(batch, translation, index))
-        if self.fid is not None and stage == "test":  # too dear for every epoch
-            self.fid.to(made.device)
-            self.fid.update(target.expand(-1, 3, -1, -1), real=True)
-            self.fid.update(made.expand(-1, 3, -1, -1), real=False)
+        for of_set in self.of_sets.values() if stage == "test" else ():  # too dear for every epoch
+            of_set.to(made.device)
+            of_set.update(target.expand(-1, 3, -1, -1), real=True)
+            of_set.update(made.expand(-1, 3, -1, -1), real=False)
 
     def _panel(self, batch: Batch, translation: Tensor, index: int) -> np.ndarray:
         source, target, made = (image[index].float() for image in (batch["source"], batch["target"], translation))
@@ -141,15 +156,17 @@ class Evaluation(Callback):
         classes = "probability" in rows[0]
         for name, value in (_class_scores(rows) if classes else _means(rows, _metrics_of(rows))).items():
             pl_module.log(f"{stage}/{name}", value, rank_zero_only=True)
-        fid = float(self.fid.compute()) if self.fid is not None and stage == "test" and not classes else None
-        if fid is not None:
-            pl_module.log(f"{stage}/FID", fid, rank_zero_only=True)
+        measured = {} if classes or stage != "test" else self.of_sets
+        of_sets = {name: float(metric.compute()) for name, metric in measured.items()}
+        for name, value in of_sets.items():
+            pl_module.log(f"{stage}/{name}", value, rank_zero_only=True)
         folder = self._folder(trainer)
         if not trainer.is_global_zero:
             return
         _write_scores(folder / f"scores_{stage}.csv", rows, _run_facts(trainer))
-        if fid is not None:
-            write_text_atomically(folder / f"scores_{stage}_set.csv", f"FID,images\n{fid},{len(rows)}\n")
+        if of_sets:
+            table = pd.DataFrame([of_sets | {"images": len(rows)}])
+            write_text_atomically(folder / f"scores_{stage}_set.csv", table.to_csv(index=False))
         if self.panels:
             _log_picture(trainer, folder, f"{stage}/translations", np.concatenate(self.panels))
 

@@ -85,7 +85,7 @@ def _run(folder: CellFolder, config: dict[str, Any], progress: Progress) -> None
     folder.write_splits(data.splits())
     folder.write_text("timings.json", json.dumps(timings, indent=1))
     folder.write_environment(environment())
-    folder.mark_finished(describe(data, config) | {"units": units}, model.remark)
+    folder.mark_finished(describe(data, _evaluation(cli, folder)) | {"units": units}, model.remark)
 
 
 def _surroundings(folder: CellFolder) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def _test(
 
 
 def _scores(cli: SonozooCLI, model: Method, folder: CellFolder, column: str = "") -> tuple[pd.DataFrame, list[Metric]]:
-    """Test the model; the scores of every image, those of the whole set (FID) beside each, and what there is to know of
+    """Test the model; the scores of every image, those of the whole set beside each, and what there is to know of
     these metrics; write sample pictures."""
     evaluation = _evaluation(cli, folder)
     cli.trainer.test(model, cli.datamodule, verbose=False)
@@ -225,9 +225,8 @@ class _Reporter(pl.Callback):
             self.progress((trainer.current_epoch + 1) / trainer.max_epochs)
 
 
-def describe(data: UltrasoundDataModule, config: dict[str, Any]) -> dict[str, Any]:
-    """What a table has to say of the data that its numbers were measured on."""
-    evaluation = config.get("evaluation", {})
+def describe(data: UltrasoundDataModule, evaluation: Evaluation) -> dict[str, Any]:
+    """What a table has to say of the data that its numbers were measured on, and of the networks they stand on."""
     return {
         "data": data.task.data or data.task.name,
         "task": data.task.name,
@@ -235,8 +234,7 @@ def describe(data: UltrasoundDataModule, config: dict[str, Any]) -> dict[str, An
         "size": list(data.size),
         "devices": sorted(set(data.splits()["device"]) - {""}),
         "images": data.splits()["split"].value_counts().to_dict(),
-        "lpips_weights": evaluation.get("lpips_weights"),
-        "fid_weights": evaluation.get("fid_weights"),
+        "pretrained": evaluation.pretrained,
     }
 
 

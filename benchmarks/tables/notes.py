@@ -10,13 +10,13 @@ from benchmarks.vocabulary import Paper
 
 PICTURES = ("grey level", "RGB")  # units of images whose errors are in grey levels
 OF_TARGET = "target"  # a metric's unit, where it is that of the data
-WEIGHTS = {"LPIPS": "lpips_weights", "FID": "fid_weights"}  # of metrics that stand on a pretrained network
 
 
 def notes_of(results: Results, table: PlannedTable) -> list[str]:
     """What the numbers were measured on, how many runs they are a mean of, and what failed."""
     return [
         *_on_data(results, table),
+        *_on_networks(results, table),
         *_on_runs(results, table),
         *_on_columns(table),
         *_on_papers(table),
@@ -35,7 +35,6 @@ def _on_data(results: Results, table: PlannedTable) -> Iterator[str]:
         data = folder.data
         yield _measured_on(cell.train, data)
         yield from _units(metrics, data)
-        yield from _absent(metrics, data)
     for name, folder_name in table.own_data.items():
         yield f"Own data in the place of {name}: {folder_name}."
 
@@ -58,11 +57,32 @@ def _units(metrics: list[Metric], data: dict[str, Any]) -> Iterator[str]:
     yield f"{', '.join(errors)} in {unit}{abroad}."
 
 
-def _absent(metrics: list[Metric], data: dict[str, Any]) -> Iterator[str]:
-    """Of translations: which metrics a reader may miss, and why."""
-    absent = [name for name, key in WEIGHTS.items() if not data[key]]
-    if absent and not any(metric.compares == "label" for metric in metrics):
-        yield f"No {' and '.join(absent)}: no pretrained weights were named."
+def _on_networks(results: Results, table: PlannedTable) -> Iterator[str]:
+    """What metrics on pretrained networks stand on; of translations, also which a reader may miss, and why."""
+    finished = results.finished(table.key)
+    if not finished:
+        return
+    pretrained = _pretrained(finished[0][1].data)
+    yield from (f"{name}: {remark}." for name, remark in pretrained.items() if remark and name in table.metrics)
+    if any(metric.compares == "label" for metric in results.metrics(table.key).values()):
+        return
+    yield from (f"No {name}: its network's weights were not at hand; {how}." for name, how in table.unscored.items())
+    absent = [name for name, remark in pretrained.items() if not remark and name not in table.unscored]
+    if absent:
+        yield f"No {_listed(absent)}: no pretrained weights were named."
+
+
+def _pretrained(data: dict[str, Any]) -> dict[str, str]:
+    """A remark on the network of each metric that stands on one, "" where it was not scored; cells of earlier versions
+    say of such a metric only whether its weights were named."""
+    if "pretrained" in data:
+        return data["pretrained"]
+    named = {key.removesuffix("_weights").upper(): value for key, value in data.items() if key.endswith("_weights")}
+    return {name: "" for name, value in named.items() if not value}
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1])] * (len(names) > 1) + names[-1:])
 
 
 def _on_runs(results: Results, table: PlannedTable) -> Iterator[str]:

@@ -8,10 +8,12 @@ from torch import Tensor
 from datamodules.batch import Batch
 from zoo.cycle import Cycle, CycleTranslator, Schedule
 from zoo.losses.perceptual import PerceptualLoss, PhiNorm
-from zoo.lpips_network import find_vgg16, load_lpips
+from zoo.lpips_network import load_lpips
 from zoo.networks import initialisation, spectral
 from zoo.networks.patchgan import PatchGAN
 from zoo.networks.resnet import BlockPadding, ResNetGenerator, Skip, Upsampling
+from zoo.trunks import load_trunk
+from zoo.weights import TRUNKS, Backbone
 
 BETAS = {"paper": (0.9, 0.9), "stable": (0.5, 0.999)}
 SMOOTH = 0.9  # the smoothed label of eq. 7, and the score at which it is chosen
@@ -51,8 +53,9 @@ class CycleGAN(CycleTranslator):
             as eq. 3 is printed, or ``both``.
         perceptual_on: what Phi compares with H and L: the translations, the ``cycled`` images, or nothing.
         perceptual_domains: both sides, or the ``high`` one alone.
-        perceptual_weights: of Phi's VGG-16: ``imagenet`` for torchvision's own file (cached or downloaded), the path
-            of that file, or null for an untrained network, which every table then says.
+        perceptual_weights: of Phi's network: ``imagenet``, the path of a file (see :func:`zoo.trunks.load_trunk`), or
+            null for an untrained network, which every table then says.
+        perceptual_backbone: Phi's network: ``vgg`` as in the paper, or ``alex``, which is cheaper.
         phi_norm: see :class:`zoo.losses.perceptual.PerceptualLoss`.
         lambda_adversarial: weight of eq. 3.
         lambda_cycle: weight of eq. 4.
@@ -85,6 +88,7 @@ class CycleGAN(CycleTranslator):
         perceptual_on: Literal["translated", "cycled", "none"] = "translated",
         perceptual_domains: Literal["both", "high"] = "both",
         perceptual_weights: str | None = "imagenet",
+        perceptual_backbone: Backbone = "vgg",
         phi_norm: PhiNorm = "lpips",
         lambda_adversarial: float = 1.0,
         lambda_cycle: float = 12.0,
@@ -123,9 +127,11 @@ class CycleGAN(CycleTranslator):
         self.save_hyperparameters()
         self.adv_on, self.label_smoothing, self.smooth_from = adv_on, label_smoothing, smooth_from
         self.perceptual_on, self.perceptual_domains = perceptual_on, perceptual_domains
-        self.perceptual_weights, self.phi_norm = perceptual_weights, phi_norm
+        self.perceptual_weights, self.perceptual_backbone = perceptual_weights, perceptual_backbone
+        self.phi_norm = phi_norm
         self.needs_pairs = bool(weights["perceptual"]) and perceptual_on == "translated"
-        self.remark = "untrained VGG" if weights["perceptual"] and perceptual_weights is None else ""
+        untrained = weights["perceptual"] and perceptual_weights is None
+        self.remark = f"untrained {TRUNKS[perceptual_backbone].title.partition('-')[0]}" if untrained else ""
 
         shape = (n_blocks, width, upsampling, skip, block_padding)
         self.build(
@@ -143,11 +149,11 @@ class CycleGAN(CycleTranslator):
     def prepare_data(self) -> None:
         super().prepare_data()
         if self.trainer.training and self.weights["perceptual"] and self.perceptual_weights is not None:
-            find_vgg16(self.perceptual_weights, "perceptual_weights", WITHOUT)
+            load_trunk(self.perceptual_backbone, self.perceptual_weights, "perceptual_weights", WITHOUT)
 
     def setup(self, stage: str) -> None:
         if stage == "fit" and self.weights["perceptual"] and self.perceptual is None:
-            network = load_lpips(self.perceptual_weights, "perceptual_weights", WITHOUT)
+            network = load_lpips(self.perceptual_weights, "perceptual_weights", WITHOUT, self.perceptual_backbone)
             self.perceptual = PerceptualLoss(network, self.phi_norm)
         super().setup(stage)
 

@@ -8,7 +8,7 @@ from zoo.metrics.classification import AUC, F1, Accuracy, ClassScore
 from zoo.metrics.confidence import ConfidenceAUC
 from zoo.metrics.lncc import LNCC
 from zoo.metrics.mutual_information import MutualInformation, SourceMutualInformation
-from zoo.metrics.perceptual import FID, LPIPS
+from zoo.metrics.perceptual import FID, LPIPS, FrechetVGG
 from zoo.metrics.regression import MAE, ME, RMSE
 from zoo.metrics.similarity import PSNR, SSIM
 
@@ -23,6 +23,7 @@ CLASSES: tuple[type[Described], ...] = (
     SourceMutualInformation,
     LPIPS,
     FID,
+    FrechetVGG,
     ConfidenceAUC,
     Accuracy,
     F1,
@@ -39,8 +40,8 @@ def make_metrics(references: Iterable[Reference], target: Signal) -> dict[str, P
     return {
         name: metric.of(target)
         for name, metric in METRICS.items()
-        if issubclass(metric, PerImageMetric) and metric.compares in wanted and not metric.pretrained
+        if issubclass(metric, PerImageMetric) and metric.compares in wanted and not metric.weights
     }
 
 
-__all__ = ["CLASSIFICATION", "FID", "METRICS", "Described", "PerImageMetric", "make_metrics"]
+__all__ = ["CLASSIFICATION", "METRICS", "Described", "PerImageMetric", "make_metrics"]

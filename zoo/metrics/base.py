@@ -26,6 +26,9 @@ class Described:
             mean``), or the root of their weighted squares (``pixel rms``); one number of a whole ``set``; or a
             classifier's score of the probabilities (``accuracy``, ``F1``, ``AUC``).
         unit: "" for none, ``OF_TARGET`` for that of the target.
+        weights: the argument of :class:`zoo.evaluation.Evaluation` that names the pretrained network's weights, by
+            which the metric has to be asked for; "" where it stands on none.
+        remark: on that network, for a reader of a table.
     """
 
     name: ClassVar[str]
@@ -34,10 +37,12 @@ class Described:
     digits: ClassVar[int] = 2
     pooling: ClassVar[Pooling] = "mean"
     unit: ClassVar[str] = ""
+    weights: ClassVar[str] = ""
+    remark: str = ""
 
     @classmethod
     def facts(cls) -> dict[str, Any]:
-        """The attributes above."""
+        """The attributes above, as far as numbers are printed by them."""
         names = ("name", "compares", "higher_is_better", "digits", "pooling", "unit")
         return {name: getattr(cls, name) for name in names}
 
@@ -50,7 +55,6 @@ class PerImageMetric(Described, Metric):
     """
 
     full_state_update = False
-    pretrained: ClassVar[bool] = False  # whether it needs weights, and so has to be asked for
     total: Tensor
     count: Tensor
 
