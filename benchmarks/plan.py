@@ -29,7 +29,7 @@ class PlannedTable:
     ``rows`` are the paper's names of the methods by ours; ``points`` the grid's values by row. ``own_data`` says which
     data were replaced by a user's own; ``left_out`` which columns wait for a folder, and ``flags`` how it is named.
     ``analyses`` holds the settings of each analysis by its key. ``ceilings`` are the rows that no method is: they stand
-    apart, are never the best and are not tested.
+    apart, are never the best and are not tested. ``budget`` is ``free`` where rows are trained on different budgets.
     """
 
     key: str
@@ -49,6 +49,7 @@ class PlannedTable:
     flags: list[str] = field(default_factory=list)
     ceilings: list[str] = field(default_factory=list)
     analyses: dict[str, Any] = field(default_factory=dict)
+    budget: str = ""
 
     @classmethod
     def from_json(cls, key: str, given: dict[str, Any]) -> "PlannedTable":

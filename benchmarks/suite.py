@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.analyses.registry import ANALYSES
+from benchmarks.budget import check_budget
 from benchmarks.cells import Cell, TableCells
 from benchmarks.layers import merge, read_yaml
 from benchmarks.own_data import OwnData
@@ -61,13 +62,16 @@ def read_suite(name: str, data: Mapping[str, OwnData] | None = None) -> Suite:
             the columns and tables that wait for a folder are left out.
 
     Raises:
-        InputError: no such suite, something that a suite cannot say, or data for a name that it does not have.
+        InputError: no such suite, something that a suite cannot say, rows of one table that are trained on different
+            budgets, or data for a name that it does not have.
     """
     path, data = suite_file(name), data or {}
     text = SuiteText.read(str(path), read_yaml(path))
     tables = {key: _read_table(f"{path}: table '{key}'", given) for key, given in text.tables.items()}
     expanded = {key: _with_grid(table) for key, table in tables.items()}
     of_tables = {key: TableCells(path, key, table, data) for key, (table, _) in expanded.items()}
+    for cells in of_tables.values():
+        check_budget(cells.where, cells.table, cells.resolved)
     _check_names(path.stem, set().union(*(cells.names() for cells in of_tables.values())), data)
     suite = Suite(path.stem, text.title or path.stem, data=data)
     for key, (table, points) in expanded.items():
@@ -127,6 +131,7 @@ def _add(suite: Suite, cells: TableCells, table: Table, points: dict[str, dict[s
         cells.key, table.title or cells.key, table.metrics, trivial | rows, table.groups, table.per,
         _paper(table.paper), table.compare, _paper(table.reference), table.grid, points, columns, used, left_out,
         flags, [row for row, settings in table.rows.items() if settings.get("class_path") == CEILING], table.analyses,
+        budget=table.budget,
     )  # fmt: skip
 
 
