@@ -135,6 +135,16 @@ def test_images_without_a_score_in_some_run_do_not_stop_a_comparison():
     assert compare(ours.assign(SSIM=np.nan), theirs, METRIC["SSIM"]) is None
 
 
+def test_two_patients_are_too_few_for_an_interval():
+    ids = ["a", "b"]
+    scores = pd.DataFrame({"fold": 0, "seed": 0, "id": ids, "patient": ids, "label": [0, 1], "probability": [0.2, 0.7]})
+    assert compare(scores, scores.assign(probability=0.5), METRIC["AUC"]) is None
+    single = scores.iloc[:1].assign(SSIM=0.5)
+    found = compare(single, single.assign(SSIM=0.4), METRIC["SSIM"])
+    assert (found.low, found.high) == pytest.approx((0.1, 0.1)), "one patient says nothing of others"
+    assert np.isnan(found.t_test_patients)
+
+
 # Many tests, many rows
 
 

@@ -88,7 +88,8 @@ class Comparison:
 
 
 def compare(one: pd.DataFrame, other: pd.DataFrame, metric: Metric, seed: int = 0) -> Comparison | None:
-    """Per-image scores of two methods, paired by run and patient; None where they share no run, or one has no score.
+    """Per-image scores of two methods, paired by run and patient; None where they share no run, one has no score, or
+    there are too few patients to resample (an AUC of two).
 
     Interval and p-value are percentiles of resampled differences. In every fold n - 1 of its n patients are drawn with
     replacement (so the variance is unbiased: Rao and Wu, JASA 1988), alike for all seeds. Where folds f of F have S_f
@@ -107,9 +108,11 @@ def compare(one: pd.DataFrame, other: pd.DataFrame, metric: Metric, seed: int = 
         return None
     of_folds = np.array([of_seeds.mean() for of_seeds in differences])
     resampled = _resampled(folds, differences, metric, seed)
-    beyond = min(np.mean(resampled <= 0), np.mean(resampled >= 0))
+    if not len(resampled):
+        return None
+    beyond = min(float(np.mean(resampled <= 0)), float(np.mean(resampled >= 0)))
     low, high = np.percentile(resampled, (2.5, 97.5))
-    bootstrap = float(min(1.0, max(2 * beyond, 1 / RESAMPLES)))
+    bootstrap = min(1.0, max(2 * beyond, 1 / RESAMPLES))
     of_patients, wilcoxon = _paired_tests(metric, folds)
     runs = sum(map(len, differences))
     return Comparison(
@@ -155,7 +158,7 @@ def _folds(one: pd.DataFrame, other: pd.DataFrame) -> list[_Fold]:
     return folds
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _drawn(seed: int, fold: int, patients: int) -> np.ndarray:
     """How often each patient of a fold is drawn, ``(R, patients)``; alike for all rows and metrics of a table."""
     rng = np.random.default_rng([seed, fold])
@@ -166,6 +169,8 @@ def _resampled(folds: list[_Fold], differences: list[np.ndarray], metric: Metric
     """The mean difference under every resampling of patients and, where there are several seeds, of training."""
     drawn = [fold.resampled(metric, seed) for fold in folds]
     usable = np.all([np.isfinite(of_fold).all(1) for of_fold in drawn], axis=0)  # not draws of a single class
+    if not usable.any():
+        return np.empty(0)
     drawn = [of_fold[usable] for of_fold in drawn]
     resampled = np.mean([of_fold.mean(1) for of_fold in drawn], axis=0)
     variance = _training_variance(differences, drawn)
