@@ -30,7 +30,7 @@ class PlannedTable:
     data were replaced by a user's own; ``left_out`` which columns wait for a folder, and ``flags`` how it is named.
     ``unscored`` says of metrics whose weights were not at hand how to have them. ``analyses`` holds the settings of
     each analysis by its key. ``ceilings`` are the rows that no method is: they stand apart, are never the best and are
-    not tested.
+    not tested. ``budget`` is ``free`` where rows are trained on different budgets.
     """
 
     key: str
@@ -51,6 +51,7 @@ class PlannedTable:
     ceilings: list[str] = field(default_factory=list)
     unscored: dict[str, str] = field(default_factory=dict)
     analyses: dict[str, Any] = field(default_factory=dict)
+    budget: str = ""
 
     @classmethod
     def from_json(cls, key: str, given: dict[str, Any]) -> "PlannedTable":

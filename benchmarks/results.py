@@ -141,6 +141,20 @@ class CellFolder:
         parts = [pd.read_csv(folder / "metrics.csv") for folder in self.logs() if (folder / "metrics.csv").is_file()]
         return pd.concat([pd.DataFrame(), *parts])
 
+    def write_timings(self, timings: dict[str, Any]) -> None:
+        write_text_atomically(self / "timings.json", json.dumps(timings, indent=1))
+
+    @property
+    def budget(self) -> dict[str, float]:
+        """What the cell was trained with: ``parameters`` that an image passes through, ``updates``, and ``training`` in
+        seconds. Empty where nothing was trained, and of a cell that was run before these were kept."""
+        path = self / "timings.json"
+        timings = _read_json(path) if path.is_file() else {}
+        if not timings.get("updates"):
+            return {}
+        kept = {"parameters": "parameters_in_use", "updates": "updates", "training": "fit_s"}
+        return {name: float(timings[key]) for name, key in kept.items()}
+
     def write_environment(self, environment: dict[str, str]) -> None:
         write_text_atomically(self / "environment.json", json.dumps(environment, indent=1))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.analyses.registry import ANALYSES
+from benchmarks.budget import check_budget
 from benchmarks.cells import Cell, TableCells
 from benchmarks.layers import merge, read_yaml
 from benchmarks.own_data import OwnData
@@ -61,13 +62,16 @@ def read_suite(name: str, data: Mapping[str, OwnData] | None = None) -> Suite:
             the columns and tables that wait for a folder are left out.
 
     Raises:
-        InputError: no such suite, something that a suite cannot say, or data for a name that it does not have.
+        InputError: no such suite, something that a suite cannot say, rows of one table that are trained on different
+            budgets, or data for a name that it does not have.
     """
     path, data = suite_file(name), data or {}
     text = SuiteText.read(str(path), read_yaml(path))
     tables = {key: _read_table(f"{path}: table '{key}'", given) for key, given in text.tables.items()}
     expanded = {key: _with_grid(table) for key, table in tables.items()}
     of_tables = {key: TableCells(path, key, table, data) for key, (table, _) in expanded.items()}
+    for cells in of_tables.values():
+        check_budget(cells.where, cells.table, cells.resolved)
     _check_names(path.stem, set().union(*(cells.names() for cells in of_tables.values())), data)
     suite = Suite(path.stem, text.title or path.stem, data=data)
     for key, (table, points) in expanded.items():
@@ -122,21 +126,37 @@ def _add(suite: Suite, cells: TableCells, table: Table, points: dict[str, dict[s
         table = replace(table, analyses={key: asked for key, asked in table.analyses.items() if key != name})
     names = cells.names()
     used = {name: own.folder for name, own in suite.data.items() if name in names}
-    cells = TableCells(cells.path, cells.key, table, cells.data)
-    table, lines = _with_suited_rows(cells, bool(used))
+    table, lines = _with_suited_rows(TableCells(cells.path, cells.key, table, cells.data), bool(used))
     suite.left_out.extend(lines)
     cells = TableCells(cells.path, cells.key, table, cells.data)
     suite.cells.extend(cells.cells(suite.cells))
-    rows = {row: settings.get("paper_method") or row for row, settings in table.rows.items()}
-    by_itself = cells.own_rows()
+    planned = _planned(cells, points)
+    suite.tables[cells.key] = replace(planned, metrics=metrics, own_data=used, left_out=left_out, flags=flags)
+
+
+def _planned(cells: TableCells, points: dict[str, dict[str, Any]]) -> PlannedTable:
+    """What is to be printed of a table; ``points`` are the values of its grid by row."""
+    table, by_itself = cells.table, cells.own_rows()
     class_paths = by_itself | {row: settings.get("class_path", "") for row, settings in table.rows.items()}
-    ceilings = [row for row, class_path in class_paths.items() if class_path == CEILING]
-    rows = {row: row for row in by_itself} | rows
-    suite.tables[cells.key] = PlannedTable(
-        cells.key, table.title or cells.key, metrics, rows, table.groups, table.per,
-        _paper(table.paper), table.compare, _paper(table.reference), table.grid, points, columns, used, left_out,
-        flags, ceilings, cells.unscored, table.analyses,
-    )  # fmt: skip
+    return PlannedTable(
+        key=cells.key,
+        title=table.title or cells.key,
+        metrics=table.metrics,
+        rows={row: row for row in by_itself}
+        | {row: settings.get("paper_method") or row for row, settings in table.rows.items()},
+        groups=table.groups,
+        per=table.per,
+        paper=_paper(table.paper),
+        compare=table.compare,
+        reference=_paper(table.reference),
+        grid=table.grid,
+        points=points,
+        columns=table.columns,
+        ceilings=[row for row, class_path in class_paths.items() if class_path == CEILING],
+        unscored=cells.unscored,
+        analyses=table.analyses,
+        budget=table.budget,
+    )
 
 
 def _with_suited_rows(cells: TableCells, has_own_data: bool) -> tuple[Table, list[str]]:

@@ -133,6 +133,8 @@ class Table(Vocabulary):
         grid: every row once for each combination of these model arguments: ``{lambda_l1: [10, 100]}``.
         sets: data by name, each laid over the data section.
         columns: of sets, as ``train>test``.
+        budget: the rows of a table are trained alike, on the same images with as many updates; ``free`` lets them
+            differ, and the table says so. See :mod:`benchmarks.budget`.
         data: laid over the data section of every row's config; likewise ``model``, ``trainer`` and ``evaluation``. A
             data module whose ``root`` is null takes its folder from ``run --data NAME=DIR``.
         analyses: what is asked for beyond scores. In the YAML each stands under its own key, beside the others; see
@@ -152,6 +154,7 @@ class Table(Vocabulary):
     grid: dict[str, list] = field(default_factory=dict)
     sets: dict[str, dict] = field(default_factory=dict)
     columns: list[str] = field(default_factory=list)
+    budget: str = ""
     data: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
     trainer: dict[str, Any] = field(default_factory=dict)
@@ -166,6 +169,8 @@ class Table(Vocabulary):
         """
         if self.per not in ("", "patient"):
             raise InputError(f"{where}: per '{self.per}': scores are per patient, or, without this key, per image")
+        if self.budget not in ("", "free"):
+            raise InputError(f"{where}: budget '{self.budget}': write free, or leave it out if rows are trained alike")
         self._check_rows(where)
         self._check_runs(where)
         self._check_columns(where)
@@ -178,6 +183,8 @@ class Table(Vocabulary):
     def _check_rows(self, where: str) -> None:
         if self.compare and self.compare not in self.rows:
             raise InputError(f"{where}: compare '{self.compare}' is none of its rows; name one")
+        if self.compare and self.rows[self.compare].get("class_path") == CEILING:
+            raise InputError(f"{where}: compare '{self.compare}' is a ceiling, which is not tested; name a method")
         if not self.sets and (taken := sorted(set(UNTRAINED) & set(self.rows))):
             raise InputError(f"{where}: row '{taken[0]}' is there by itself; give yours another name")
         for argument, values in self.grid.items():

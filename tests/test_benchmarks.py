@@ -37,6 +37,7 @@ SUITE = {
             "groups": ["benign", "malignant"],
             "folds": [0, 1],
             "paper": {"paper": "sswe", "table": "text"},
+            "budget": "free",  # a row with another split is to fail, and not before it runs
             "data": {
                 "patients": 12,
                 "size": [32, 32],
@@ -94,7 +95,10 @@ def test_a_cell_holds_what_is_needed_to_trust_it(results):
     splits = pd.read_csv(cell / "splits.csv")
     assert set(scores["id"]) == set(splits["id"][splits["split"] == "test"])
     assert yaml.safe_load((cell / "config.yaml").read_text())["data"]["init_args"]["fold"] == 1
-    assert json.loads((cell / "timings.json").read_text())["parameters"] > 1000
+    timings = json.loads((cell / "timings.json").read_text())
+    assert 1000 < timings["parameters_in_use"] == timings["parameters"]
+    assert cell.budget == {"parameters": timings["parameters"], "updates": 2, "training": timings["fit_s"]}
+    assert 0 < timings["fit_s"] < timings["total_s"]
     assert {"torch", "device", "date"} <= set(json.loads((cell / "environment.json").read_text()))
     assert cell.checkpoint.is_file()
     assert {"MAE", "ME", "SSIM"} <= {metric.name for metric in cell.metrics} <= set(scores)
@@ -192,7 +196,9 @@ def test_tables_say_what_they_were_measured_on(results):
     assert "4.50 ± 0.96" in markdown
     assert "\\toprule" in latex
     assert "\\textbf" in latex
-    assert len(pd.read_csv(out / "tables" / "elasticity.csv")) == 7 * 3 * 3
+    written = pd.read_csv(out / "tables" / "elasticity.csv")
+    assert len(written) == 7 * 3 * 3 + 3, "of seven rows the scores, of one that was trained the budget"
+    assert written.set_index(["row", "metric"])["mean"]["U-Net", "updates"] == 2, "one epoch of six images"
 
 
 def test_the_report_is_one_file_without_network(results):
@@ -258,6 +264,7 @@ def test_ctrl_c_leaves_a_state_that_the_same_command_continues(tmp_path):
     assert not (trained / "failed.json").exists()
     assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode == 0
     assert "Restored all states" in (trained / "log.txt").read_text()
+    assert trained.budget["updates"] == 200, "a hundred epochs of two batches, however they were interrupted"
 
 
 def test_a_cells_name_is_a_hash_of_all_that_determines_it(tmp_path):

@@ -54,17 +54,36 @@ def test_pix2pix_keeps_its_rate_and_then_lets_it_fall_evenly(tmp_path):
     assert rates(model, 5, tmp_path) == pytest.approx([2e-4, 2e-4, 2e-4 * 2 / 3, 2e-4 / 3, 0.0])
 
 
-def test_pix2pix_matched_trains_as_hsct_does(tmp_path):
-    model = tiny.method("pix2pix", preset="matched", constant_epochs=0, decay_epochs=4)
-    seen = rates(model, 5, tmp_path)
-    assert seen[0] == 1e-3
+def test_pix2pix_matched_trains_as_hsct_is_really_trained(tmp_path):
+    """By its own config, to the last setting: if that one changes, the preset and its config have to follow."""
+    ours, theirs = tiny.config("pix2pix_matched"), tiny.config("hsct")
+    assert {key: ours[key] for key in ("data", "seed_everything", "checkpoint")} == {
+        key: theirs[key] for key in ("data", "seed_everything", "checkpoint")
+    }
+    assert ours["trainer"] | {"logger": None} == theirs["trainer"] | {"logger": None}
+    own = ours["model"]["init_args"]
+    told = {key: value for key, value in own.items() if key not in ("lr", "gradient_clip_val")}
+    leader = tiny.method("hsct", **theirs["model"]["init_args"])
+    for arguments in (own, told):  # what its config writes out is what the preset has
+        model = tiny.method("pix2pix", **arguments)
+        assert model.gradient_clip_val == leader.gradient_clip_val
+        (hsct,), (its_schedule,) = leader.configure_optimizers()
+        for optimizer, schedule in zip(*model.configure_optimizers(), strict=True):
+            assert type(optimizer) is type(hsct)
+            assert settings(optimizer) == settings(hsct)
+            assert type(schedule) is type(its_schedule)
+            assert vars_of(schedule) == vars_of(its_schedule)
+    seen = rates(tiny.method("pix2pix", preset="matched", constant_epochs=0, decay_epochs=4), 5, tmp_path)
     assert seen == sorted(seen, reverse=True)
-    assert seen[2] == pytest.approx((1e-3 + 1e-6) / 2)
-    assert seen[4] == pytest.approx(1e-6)
-    (optimizer, _), _ = model.configure_optimizers()
-    assert isinstance(optimizer, torch.optim.RMSprop)
-    group = optimizer.param_groups[0]
-    assert (group["momentum"], group["weight_decay"], group["alpha"], group["centered"]) == (0.95, 1e-5, 0.99, False)
+    assert (seen[2], seen[4]) == pytest.approx(((seen[0] + 1e-6) / 2, 1e-6))
+
+
+def settings(optimizer: torch.optim.Optimizer) -> dict:
+    return {key: value for key, value in optimizer.param_groups[0].items() if key != "params"}
+
+
+def vars_of(schedule: torch.optim.lr_scheduler.LRScheduler) -> dict:
+    return {key: value for key, value in schedule.state_dict().items() if key != "_step_count"}
 
 
 def test_pix2pix_native_optimizers_are_the_papers():

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from benchmarks.suite import SUITES, read_suite
-from benchmarks.vocabulary import Paper, Row, Table
+from benchmarks.vocabulary import CEILING, Paper, Row, Table
 from datamodules import InputError
 
 ROWS = {"a": {"config": "sswe.yaml"}}
@@ -63,6 +63,11 @@ def test_what_is_no_mapping_is_no_table_row_or_paper(given):
         ({"sets": {"A": {}}, "columns": ["A>A", "A>A"]}, "columns are .*; name each once"),
         ({"per": "image"}, "per 'image': scores are per patient"),
         ({"compare": "nobody"}, "compare 'nobody' is none of its rows"),
+        (
+            {"rows": {"c": {"config": "sswe.yaml", "class_path": CEILING}}, "compare": "c"},
+            "'c' is a ceiling, which is n",
+        ),
+        ({"budget": "equal"}, "budget 'equal': write free, or leave it out if rows are trained alike"),
         ({"paper": {"paper": "harmonizer", "columns": {"A>A": 2}}}, "'A>A' is none of its columns"),
         ({"paper": {"papers": "harmonizer"}}, "paper: unknown key 'papers'"),
     ],

@@ -1,6 +1,6 @@
 """Optimizers and schedules that several methods share.
 
-RMSProp and a cosine: how the HSC-T paper trains its translator, its classifier and, matched, its rivals. A constant
+RMSProp and a cosine: how the HSC-T paper trains its translator, its classifier and, ``matched``, its rivals. A constant
 rate and then a linear fall: Pix2Pix and CycleGAN.
 """
 
@@ -16,6 +16,8 @@ RATES: dict[Preset, float] = {"paper": 1e-3, "stable": 1e-4}
 MOMENTA: dict[Preset, float] = {"paper": 0.95, "stable": 0.9}
 CLIPPING: dict[Preset, float | None] = {"paper": None, "stable": 1.0}  # of the gradient norm
 LAST_RATE = 1e-6
+# What ``preset: matched`` of a rival means: the one by which configs/hsct.yaml trains HSC-T, whatever it prints.
+MATCHED: Preset = "stable"
 
 
 def rmsprop(parameters: Iterable[nn.Parameter], preset: Preset, lr: float | None = None) -> RMSprop:

@@ -62,7 +62,7 @@ def _gallery(results: Results, key: str) -> Shown:
 
 
 def _section(table: Printed, drawn: list[tuple[Figure, str]], gallery: Shown) -> dict[str, Any]:
-    wide = table.wide("<b>{}</b>").map(_keep_bold).reset_index()
+    wide = table.wide("<b>{}</b>", "<i>{}</i>").map(_keep_bold).reset_index()
     return {
         "title": table.title,
         "head": list(wide.columns),

@@ -1,7 +1,6 @@
 """One cell, from its config to its scores on disk, in a process of its own."""
 
 import contextlib
-import json
 import os
 import platform
 import sys
@@ -23,6 +22,7 @@ from benchmarks.analyses.registry import ANALYSES
 from benchmarks.cells import PHANTOM_VERSION
 from benchmarks.layers import merge
 from benchmarks.results import CellFolder, Metric, read_images
+from benchmarks.run.budget import InUse, Stopwatch, updates
 from datamodules.batch import Batch
 from datamodules.errors import InputError
 from datamodules.ultrasound import UltrasoundDataModule
@@ -76,14 +76,16 @@ def _run(folder: CellFolder, config: dict[str, Any], progress: Progress) -> None
     cli = SonozooCLI(args=merge(_runnable(config, folder), surroundings), run=False)
     data, model = cli.datamodule, cli.model
     timings = _train(cli, folder, progress)
+    in_use = InUse()
+    _callbacks(cli).insert(0, in_use)
     tests = {
         column: merge(_runnable(config | {"data": tested}, folder), surroundings)
         for column, tested in config.get("tests", {}).items()
     }
     units = _test(cli, folder, tests, _measurements(config))
-    timings |= {"total_s": time.perf_counter() - started}
+    timings |= {"parameters_in_use": in_use.parameters, "total_s": time.perf_counter() - started}
     folder.write_splits(data.splits())
-    folder.write_text("timings.json", json.dumps(timings, indent=1))
+    folder.write_timings(timings)
     folder.write_environment(environment())
     folder.mark_finished(describe(data, _evaluation(cli, folder)) | {"units": units}, model.remark)
 
@@ -123,14 +125,16 @@ def _train(cli: SonozooCLI, folder: CellFolder, progress: Progress) -> dict[str,
         cli.model.learn(cli.datamodule)
         progress(1.0)
         return {"fit_s": time.perf_counter() - started}
-    _callbacks(cli).insert(0, _Reporter(progress))
+    stopwatch = Stopwatch()
+    _callbacks(cli)[:0] = [_Reporter(progress), stopwatch]
     last = folder.checkpoint if folder.checkpoint.is_file() else None
     cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last, weights_only=True)
     if cli.trainer.interrupted:
         raise KeyboardInterrupt
     return {
-        "fit_s": time.perf_counter() - started,
+        "fit_s": stopwatch.seconds,
         "epochs": cli.trainer.current_epoch,
+        "updates": updates(cli.trainer, cli.model),
         "parameters": sum(weight.numel() for weight in cli.model.parameters()),
     }
 

@@ -18,6 +18,8 @@ def notes_of(results: Results, table: PlannedTable) -> list[str]:
         *_on_data(results, table),
         *_on_networks(results, table),
         *_on_runs(results, table),
+        *_on_ranks(results, table),
+        *_on_budgets(results, table),
         *_on_columns(table),
         *_on_papers(table),
         *_on_failures(results, table),
@@ -90,7 +92,30 @@ def _on_runs(results: Results, table: PlannedTable) -> Iterator[str]:
     spread = "mean ± standard deviation over them" if runs > 1 else "no spread"
     if table.per:
         spread = "scores over each patient's valid pixels, mean ± standard deviation over the patients of a run"
-    yield f"{runs} run{'s' * (runs > 1)} a row (folds and seeds), {spread}; best in bold."
+    yield f"{runs} run{'s' * (runs > 1)} a row (folds and seeds), {spread}."
+
+
+def _on_ranks(results: Results, table: PlannedTable) -> Iterator[str]:
+    seeds = len({cell.seed for cell in results.cells_of(table.key)})
+    covered = "patients and of the seeds of training" if seeds > 1 else "patients, not of training: there is one seed"
+    yield (
+        "Bold: the best row of a column, and every row whose difference from it has a 95 % interval with 0 in it "
+        f"(resampling of {covered})."
+    )
+    if table.ceilings:
+        yield "In italics: ceilings, known to the simulator. They are no methods, never bold and not tested."
+
+
+def _on_budgets(results: Results, table: PlannedTable) -> Iterator[str]:
+    folders = [folder for _, folder in results.finished(table.key) if folder.budget]
+    if folders:
+        devices = sorted({folder.environment.get("device", "an unknown device") for folder in folders})
+        yield (
+            "parameters: of what an image passes through in use, discriminators excepted; updates: batches trained on; "
+            f"training: time on {', '.join(devices)}, data and tests excepted; means over runs."
+        )
+    if table.budget:
+        yield "Rows are trained on different budgets (`budget: free`); compare their updates, too."
 
 
 def _on_columns(table: PlannedTable) -> Iterator[str]:

@@ -11,8 +11,12 @@ from benchmarks.tables.statistics import RESAMPLES, best
 
 OVERALL = "overall"
 TESTS_NOTE = (
-    f"Differences are means over runs. Bootstrap: {RESAMPLES} resamplings of each fold's test patients. t-test: paired "
-    "over runs, as the papers do it; with few runs it says little; over patients where these are scored."
+    "Differences are means over folds. Seeds of one fold share its patients and are averaged before any test. "
+    f"Bootstrap: {RESAMPLES} resamplings of each fold's test patients; where a fold has several seeds, the randomness "
+    "of training is added from their variance; with one seed it is not covered. t-test: paired over folds, none for a "
+    "single one; with few folds it says little. Where patients are scored, t-test and Wilcoxon over them, which do not "
+    "cover training. p-values of one kind are adjusted for all tests of this table (Holm), the paper's excepted; the "
+    "unadjusted are in the CSV."
 )
 LATEX = {"±": "$\\pm$", "~": "\\textasciitilde{}", "<": "$<$", ">": "$>$"}
 NAN = float("nan")
@@ -23,7 +27,8 @@ class Entry:
     """One number of a table, or what stands in its place.
 
     ``mean`` of ``runs`` out of ``planned`` is printed with ``digits`` and its ``spread``; without runs, ``text`` is.
-    ``paper`` is the paper's number beside it.
+    ``paper`` is the paper's number beside it. ``best`` prints it in bold. ``apart`` is a ceiling, which no method is:
+    never the best.
     """
 
     row: str
@@ -41,6 +46,7 @@ class Entry:
     paper_spread: float = NAN
     paper_interval: str = ""
     best: bool = False
+    apart: bool = False
     digits: int = 2
 
     @property
@@ -67,7 +73,7 @@ class Entry:
 def with_best(entries: Iterable[Entry], higher_is_better: bool | None) -> list[Entry]:
     """The entries of one column with the best of them marked."""
     entries = list(entries)
-    winners = best({entry.row: entry.mean for entry in entries}, higher_is_better)
+    winners = best({entry.row: entry.mean for entry in entries if not entry.apart}, higher_is_better)
     return [replace(entry, best=entry.row in winners) for entry in entries]
 
 
@@ -77,7 +83,7 @@ class Printed:
 
     ``tests`` compares one row with all others: a line a metric, group and other row; empty where none is named. Their
     ``digits`` are those of the metrics. ``index`` is the head of the first column. ``files`` are further CSV files by
-    name.
+    name. Entries that stand ``apart`` are named as ceilings, in italics and between rules.
     """
 
     key: str
@@ -94,8 +100,9 @@ class Printed:
         """All numbers, a line an entry."""
         return pd.DataFrame([asdict(entry) for entry in self.entries]).drop(columns="digits", errors="ignore")
 
-    def wide(self, bold: str = "{}") -> pd.DataFrame:
-        """Text as printed: a row a method, a column a metric (and group), the paper's numbers beside ours."""
+    def wide(self, bold: str = "{}", apart: str = "{}") -> pd.DataFrame:
+        """Text as printed: a row a method, a column a metric (and group), the paper's numbers beside ours. ``bold`` and
+        ``apart`` are what the best numbers and the names of ceilings are put into."""
         columns: dict[str, dict[str, str]] = {}
         for entry in self.entries:
             text = entry.printed()
@@ -103,12 +110,18 @@ class Printed:
             if paper := entry.printed_paper():
                 columns.setdefault(f"{entry.head}, paper", {})[entry.label] = paper
         order = [head + tail for head in columns if not head.endswith(", paper") for tail in ("", ", paper")]
-        wide = pd.DataFrame(columns, index=list(dict.fromkeys(entry.label for entry in self.entries))).fillna("")
+        rows = self._rows()
+        wide = pd.DataFrame(columns, index=list(rows)).fillna("")
+        wide.index = pd.Index([apart.format(label) if rows[label] else label for label in rows])
         wide.index.name = self.index
         return wide[[head for head in order if head in wide.columns]]
 
+    def _rows(self) -> dict[str, bool]:
+        """The labels in order, and whether each stands apart."""
+        return {entry.label: entry.apart for entry in self.entries}
+
     def markdown(self) -> str:
-        wide = self.wide("**{}**").reset_index()
+        wide = self.wide("**{}**", "*{}*").reset_index()
         text = f"### {self.title}\n\n{_markdown(wide)}\n\n" + "\n".join(f"{note}  " for note in self.notes) + "\n"
         return text + (f"\n{_markdown(self.printed_tests())}\n\n{TESTS_NOTE}\n" if len(self.tests) else "")
 
@@ -125,19 +138,30 @@ class Printed:
             "metric": test.metric if test.group == OVERALL else f"{test.metric}, {test.group}",
             "difference": f"{test.difference:+.{digits}f}",
             "95 % interval": f"{test.low:+.{digits}f} to {test.high:+.{digits}f}",
-            "p, bootstrap": _p_value(test.bootstrap),
-            "p, t-test": _p_value(test.t_test),
-            "p, t-test over patients": _p_value(test.t_test_patients),
-            "p, Wilcoxon": _p_value(test.wilcoxon),
+            "p, bootstrap": _p_value(test.bootstrap_holm),
+            "p, t-test": _p_value(test.t_test_holm),
+            "p, t-test over patients": _p_value(test.t_test_patients_holm),
+            "p, Wilcoxon": _p_value(test.wilcoxon_holm),
             "p, t-test, paper": _p_value(test.paper),
         }
 
     def latex(self) -> str:
-        wide = self.wide("\\textbf{{{}}}").map(_latex_escape)
+        wide = self.wide("\\textbf{{{}}}", "\\textit{{{}}}").map(_latex_escape)
         wide.columns = pd.Index([_latex_escape(name) for name in wide.columns])
         wide.index = pd.Index([_latex_escape(name) for name in wide.index])
         caption = _latex_escape(" ".join([self.title + ".", *self.notes]))
-        return wide.style.to_latex(hrules=True, caption=caption, label=f"tab:{self.key}", position="tb")
+        text = wide.style.to_latex(hrules=True, caption=caption, label=f"tab:{self.key}", position="tb")
+        return _ruled(text, list(self._rows().values()))
+
+
+def _ruled(text: str, apart: list[bool]) -> str:
+    """A LaTeX table with a rule above and below the rows that stand apart."""
+    lines = text.split("\n")
+    first = lines.index("\\midrule") + 1
+    changes = [row for row in range(1, len(apart)) if apart[row] != apart[row - 1]]
+    for row in reversed(changes):
+        lines.insert(first + row, "\\midrule")
+    return "\n".join(lines)
 
 
 def _markdown(table: pd.DataFrame) -> str:

@@ -8,14 +8,16 @@ import pandas as pd
 
 from benchmarks.plan import PlannedTable
 from benchmarks.results import Metric, Results
+from benchmarks.tables.budget import budget_entries
 from benchmarks.tables.notes import notes_of
 from benchmarks.tables.printing import NAN, OVERALL, Entry, Printed
 from benchmarks.tables.published import beside, printed, read_published
-from benchmarks.tables.statistics import OF_PROBABILITIES, best, by_patient, compare, over_runs
+from benchmarks.tables.statistics import OF_PROBABILITIES, OF_SET, by_patient, compare, holm, not_worse, over_runs
 from benchmarks.vocabulary import BETWEEN
 
 LABELS = {"benign": 0, "malignant": 1, "normal": 2}
-OF_SET = "set"  # how a metric pools that is one number of a whole test set
+TESTED = ("bootstrap", "t_test", "t_test_patients", "wilcoxon")  # of a Comparison, each a family of p-values
+CEILING = "ceiling"  # what the name of a row that stands apart begins with
 
 
 def scores_table(results: Results, key: str) -> Printed:
@@ -40,7 +42,10 @@ class _Scores:
 
     def printed(self) -> Printed:
         entries = [entry for metric, group in self._pieces() for entry in self._column(metric, group)]
+        entries += budget_entries(self.results, self.table, {row: self._label(row) for row in self.table.rows})
         tests = pd.DataFrame(list(self._tests()) if self.table.compare else [])
+        if len(tests):
+            tests = tests.assign(**{f"{name}_holm": holm(tests[name]) for name in TESTED})
         digits = {name: metric.digits for name, metric in self.metrics.items()}
         notes = notes_of(self.results, self.table)
         return Printed(self.table.key, self.table.title, entries, notes, tests, digits)
@@ -62,24 +67,33 @@ class _Scores:
         return self.scores[self.scores[name] == wanted]
 
     def _column(self, metric: Metric, group: str) -> list[Entry]:
-        """One metric of one group: an entry a method, and the printed ones of others."""
+        """One metric of one group: an entry a method, the ceilings, and the printed ones of others."""
         chosen = self._of_group(group)
-        entries = [self._entry(metric, group, chosen, row) for row in self.table.rows]
-        complete = {entry.row: entry.mean for entry in entries if entry.runs == entry.planned}
+        rows = sorted(self.table.rows, key=lambda row: row in self.table.ceilings)
+        entries = [self._entry(metric, group, chosen, row) for row in rows]
+        complete = [entry.row for entry in entries if not entry.apart and entry.runs == entry.planned > 0]
         # In likeness to the source nothing beats the source itself.
-        winners = set() if metric.compares == "source" else best(complete, metric.higher_is_better)
+        ranked = [] if metric.compares == "source" else complete
+        winners = not_worse({row: chosen[chosen["row"] == row] for row in ranked}, metric)
         entries = [replace(entry, best=entry.row in winners) for entry in entries]
         return entries + self._printed_by_others(metric, group)
 
+    def _label(self, row: str) -> str:
+        """A row as it is named in print: what its method has to say beside, and whether it is a ceiling."""
+        said = self.results.remark(self.table.key, row)
+        label = f"{row} [{said}]" if said else row
+        apart = row in self.table.ceilings and not row.startswith(CEILING)
+        return f"{CEILING}: {label}" if apart else label
+
     def _entry(self, metric: Metric, group: str, chosen: pd.DataFrame, row: str) -> Entry:
-        own, said = chosen[chosen["row"] == row], self.results.remark(self.table.key, row)
+        own = chosen[chosen["row"] == row]
         numbers = over_runs(own, metric) if _has(own, metric) else (NAN, NAN, NAN, 0)
         mean, std_runs, std_images, runs = numbers
         text = self.results.state(self.table.key, row, group)
         return Entry(
-            row, f"{row} [{said}]" if said else row, metric.name, group, text or ("" if runs else "-"),
+            row, self._label(row), metric.name, group, text or ("" if runs else "-"),
             mean, std_runs, std_images, runs, std_images if self.table.per else std_runs,
-            self.results.planned_runs(self.table.key), digits=metric.digits,
+            self.results.planned_runs(self.table.key), apart=row in self.table.ceilings, digits=metric.digits,
             **beside(printed(self.published, self.table.rows[row], metric.name, group)),
         )  # fmt: skip
 
@@ -97,7 +111,7 @@ class _Scores:
             if metric.pooling == OF_SET:
                 continue
             chosen = self._of_group(group)
-            for other in (name for name in self.table.rows if name != row):
+            for other in (name for name in self.table.rows if name != row and name not in self.table.ceilings):
                 ours, theirs = (chosen[chosen["row"] == name] for name in (row, other))
                 found = compare(ours, theirs, metric) if _has(ours, metric) and _has(theirs, metric) else None
                 if found is None:

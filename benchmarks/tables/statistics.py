@@ -1,7 +1,8 @@
-"""Summaries and comparisons of per-image scores. A run is a fold and a seed."""
+"""Summaries and comparisons of per-image scores. A run is a fold and a seed; the seeds of a fold share its patients."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,8 @@ from benchmarks.results import Metric
 
 RUN = ["fold", "seed"]
 RESAMPLES = 2000
-Pairs = list[tuple[pd.DataFrame, pd.DataFrame]]
+ROUNDING = 1e-15  # in variances of scores
+OF_SET = "set"  # how a metric pools that is one number of a whole test set
 OF_PROBABILITIES = ("accuracy", "F1", "AUC")  # how a classifier's scores pool: from the probabilities of a whole run
 
 
@@ -67,10 +69,11 @@ def _pooled(values: pd.Series, weight: pd.Series, how: str) -> float:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``difference`` of two methods, mean over ``runs``; ``t_test`` its p-value paired over runs, as the papers do it;
-    ``low``, ``high`` the 95 % interval and ``bootstrap`` the p-value of resampling the test patients of each fold.
+    """``difference`` of two methods, mean over ``folds`` of the mean over a fold's seeds; ``runs`` of both in all.
 
-    ``t_test_patients`` and ``wilcoxon`` are p-values paired over what the scores are of, patients or images.
+    ``t_test`` is its p-value paired over folds, NaN for one; ``low``, ``high`` the 95 % interval and ``bootstrap`` the
+    p-value of :func:`compare`; ``t_test_patients`` and ``wilcoxon`` are p-values paired over what the scores are of,
+    patients or images, each counted once: they know nothing of the randomness of training.
     """
 
     difference: float
@@ -81,37 +84,127 @@ class Comparison:
     bootstrap: float
     t_test_patients: float = float("nan")
     wilcoxon: float = float("nan")
+    folds: int = 1
 
 
 def compare(one: pd.DataFrame, other: pd.DataFrame, metric: Metric, seed: int = 0) -> Comparison | None:
-    """Per-image scores of two methods, paired by run and patient; None where they share no run, or one has no score."""
-    runs = sorted(set(per_run(one, metric).index) & set(per_run(other, metric).index))
-    if not runs:
+    """Per-image scores of two methods, paired by run and patient; None where they share no run, one has no score, or
+    there are too few patients to resample (an AUC of two).
+
+    Interval and p-value are percentiles of resampled differences. In every fold n - 1 of its n patients are drawn with
+    replacement (so the variance is unbiased: Rao and Wu, JASA 1988), alike for all seeds. Where folds f of F have S_f
+    seeds, a normal deviate adds the randomness of training, since two or three seeds are too few to be resampled. Its
+    variance is V = s^2 / F^2 sum_f 1 / S_f; s^2 is the variance between seeds of a fold beyond that of patients
+    (components of variance by the method of moments, Searle et al., Variance Components, 1992), not below 0. With
+    single seeds V = 0, and training is not covered.
+
+    The deviations are divided by sqrt(chi^2_nu / nu), so that their tails are those of a t distribution: 1 / nu = r /
+    sum_f (S_f - 1) + (1 - r) / sum_f (n_f - 1), with r the share of V in the whole variance. Satterthwaite's rule takes
+    r^2 and (1 - r)^2, and with three seeds calls up to 9 % of equals different at 5 %; this one 3 to 7 %, whatever r.
+    """
+    folds = _folds(one, other)
+    differences = [fold.differences(metric) for fold in folds]
+    if not folds or not all(np.isfinite(of_seeds).all() for of_seeds in differences):
         return None
-    pairs = [(_of_run(one, run), _of_run(other, run)) for run in runs]
-    differences = np.array([_difference(metric, *pair)[0] for pair in pairs])
-    if not np.isfinite(differences).all():
+    of_folds = np.array([of_seeds.mean() for of_seeds in differences])
+    resampled = _resampled(folds, differences, metric, seed)
+    if not len(resampled):
         return None
-    # Runs of one fold test the same patients, so these are drawn alike for all its seeds.
-    rngs = [np.random.default_rng([seed, fold]) for fold, _ in runs]
-    drawn = np.array([_difference(metric, *pair, rng) for pair, rng in zip(pairs, rngs, strict=True)])
-    resampled = drawn[:, np.isfinite(drawn).all(0)].mean(0)  # without draws of a single class
-    beyond = min(np.mean(resampled <= 0), np.mean(resampled >= 0))
+    beyond = min(float(np.mean(resampled <= 0)), float(np.mean(resampled >= 0)))
     low, high = np.percentile(resampled, (2.5, 97.5))
-    bootstrap = float(min(1.0, max(2 * beyond, 1 / RESAMPLES)))
-    of_runs, of_patients, wilcoxon = _t_test(differences), *_paired_tests(metric, pairs)
+    bootstrap = min(1.0, max(2 * beyond, 1 / RESAMPLES))
+    of_patients, wilcoxon = _paired_tests(metric, folds)
+    runs = sum(map(len, differences))
     return Comparison(
-        float(differences.mean()), len(runs), of_runs, float(low), float(high), bootstrap, of_patients, wilcoxon
-    )
+        float(of_folds.mean()), runs, _t_test(of_folds), float(low), float(high), bootstrap, of_patients, wilcoxon,
+        len(folds),
+    )  # fmt: skip
 
 
-def _paired_tests(metric: Metric, pairs: Pairs) -> tuple[float, float]:
-    """t-test and Wilcoxon's signed-rank test on the differences of single images or patients."""
+@dataclass(frozen=True)
+class _Fold:
+    """Scores of two methods on one fold: of every seed both, by image, on the images that all of them have."""
+
+    number: int
+    seeds: list[tuple[pd.DataFrame, pd.DataFrame]]
+
+    @property
+    def patients(self) -> int:
+        return self.seeds[0][0]["patient"].astype(str).nunique()
+
+    def differences(self, metric: Metric) -> np.ndarray:
+        """One method's score minus the other's, a number a seed."""
+        return self._weighted(metric, np.ones((1, len(self.seeds[0][0]))))[0]
+
+    def resampled(self, metric: Metric, seed: int) -> np.ndarray:
+        """The same for every resampling of the patients, ``(R, seeds)``."""
+        patients, number = np.unique(self.seeds[0][0]["patient"].astype(str), return_inverse=True)
+        return self._weighted(metric, _drawn(seed, self.number, len(patients))[:, number])
+
+    def _weighted(self, metric: Metric, weights: np.ndarray) -> np.ndarray:
+        scores = [[weighted_score(method, metric, weights) for method in methods] for methods in self.seeds]
+        return np.stack([one - other for one, other in scores], axis=1)
+
+
+def _folds(one: pd.DataFrame, other: pd.DataFrame) -> list[_Fold]:
+    """The folds and seeds that both methods have."""
+    ours, theirs = ({run: own.set_index("id") for run, own in scores.groupby(RUN)} for scores in (one, other))
+    folds = []
+    for number in sorted({fold for fold, _ in ours.keys() & theirs.keys()}):
+        seeds = [(ours[run], theirs[run]) for run in sorted(ours.keys() & theirs.keys()) if run[0] == number]
+        frames = [frame for methods in seeds for frame in methods]
+        shared = frames[0].index[np.all([frames[0].index.isin(frame.index) for frame in frames], axis=0)]
+        folds.append(_Fold(number, [(mine.loc[shared], other.loc[shared]) for mine, other in seeds]))
+    return folds
+
+
+@lru_cache(maxsize=8)
+def _drawn(seed: int, fold: int, patients: int) -> np.ndarray:
+    """How often each patient of a fold is drawn, ``(R, patients)``; alike for all rows and metrics of a table."""
+    rng = np.random.default_rng([seed, fold])
+    return rng.multinomial(max(1, patients - 1), np.full(patients, 1 / patients), RESAMPLES).astype(float)
+
+
+def _resampled(folds: list[_Fold], differences: list[np.ndarray], metric: Metric, seed: int) -> np.ndarray:
+    """The mean difference under every resampling of patients and, where there are several seeds, of training."""
+    drawn = [fold.resampled(metric, seed) for fold in folds]
+    usable = np.all([np.isfinite(of_fold).all(1) for of_fold in drawn], axis=0)  # not draws of a single class
+    if not usable.any():
+        return np.empty(0)
+    drawn = [of_fold[usable] for of_fold in drawn]
+    resampled = np.mean([of_fold.mean(1) for of_fold in drawn], axis=0)
+    variance = _training_variance(differences, drawn)
+    share = variance / max(variance + resampled.var(), ROUNDING)
+    seeds = max(1, sum(len(of_seeds) - 1 for of_seeds in differences))
+    freedom = 1 / (share / seeds + (1 - share) / max(1, sum(fold.patients - 1 for fold in folds)))
+    rng = np.random.default_rng([seed, 0, 1])  # not the numbers that a fold's patients are drawn by
+    deviation = resampled - resampled.mean() + np.sqrt(variance) * rng.standard_normal(len(resampled))
+    return resampled.mean() + deviation / np.sqrt(rng.chisquare(freedom, len(resampled)) / freedom)
+
+
+def _training_variance(differences: list[np.ndarray], drawn: list[np.ndarray]) -> float:
+    """V of :func:`compare`. The seeds of a fold differ by training, and as each meets its patients anew; the latter is
+    known from the resamplings: a seed's own variance less that of the mean over S seeds, times S / (S - 1)."""
+    squares = chance = freedom = 0.0
+    for of_seeds, of_draws in zip(differences, drawn, strict=True):
+        seeds = len(of_seeds)
+        squares += ((of_seeds - of_seeds.mean()) ** 2).sum()
+        chance += seeds * (of_draws.var(0).mean() - of_draws.mean(1).var())
+        freedom += seeds - 1
+    beyond = (squares - chance) / freedom if freedom and squares > chance + ROUNDING else 0.0
+    return beyond * sum(1 / len(of_seeds) for of_seeds in differences) / len(differences) ** 2
+
+
+def _paired_tests(metric: Metric, folds: list[_Fold]) -> tuple[float, float]:
+    """t-test and Wilcoxon's signed-rank test on the differences of single images or patients, each its mean over runs:
+    so it counts once."""
     from scipy.stats import wilcoxon
 
     if metric.pooling in OF_PROBABILITIES:
         return float("nan"), float("nan")
-    differences = np.concatenate([(one[metric.name] - other[metric.name]).dropna().to_numpy() for one, other in pairs])
+    pairs = [pair for fold in folds for pair in fold.seeds]
+    of_runs = pd.concat([(one[metric.name] - other[metric.name]).dropna() for one, other in pairs])
+    differences = of_runs.groupby(level=0).mean().to_numpy()
     if len(differences) < 2 or not differences.any():
         return float("nan"), float("nan")
     return _t_test(differences), float(wilcoxon(differences).pvalue)
@@ -125,22 +218,13 @@ def _t_test(differences: np.ndarray) -> float:
     return float(ttest_1samp(differences, 0.0).pvalue)
 
 
-def _of_run(scores: pd.DataFrame, run: tuple[int, int]) -> pd.DataFrame:
-    return scores[(scores["fold"] == run[0]) & (scores["seed"] == run[1])].set_index("id")
-
-
-def _difference(
-    metric: Metric, one: pd.DataFrame, other: pd.DataFrame, rng: np.random.Generator | None = None
-) -> np.ndarray:
-    """Score of ``one`` minus that of ``other`` on the images of both: once, or for every resampling of patients."""
-    shared = one.index.intersection(other.index)
-    one, other = one.loc[shared], other.loc[shared]
-    weights = np.ones((1, len(shared)))
-    if rng is not None:
-        patients, number = np.unique(one["patient"].astype(str), return_inverse=True)
-        drawn = rng.multinomial(len(patients), np.full(len(patients), 1 / len(patients)), RESAMPLES)
-        weights = drawn[:, number].astype(float)
-    return weighted_score(one, metric, weights) - weighted_score(other, metric, weights)
+def holm(p: pd.Series) -> pd.Series:
+    """p-values of one family, adjusted so that all of them together err as rarely as one (Holm, Scand. J. Statist.
+    1979): the i-th smallest of m times m - i + 1, never below the one before, at most 1. NaN is no test and stays."""
+    known = p.dropna().sort_values(kind="stable")
+    factors = np.arange(len(known), 0, -1)
+    adjusted = pd.Series(np.minimum(1.0, np.maximum.accumulate(known.to_numpy() * factors)), known.index, dtype=float)
+    return adjusted.reindex(p.index)
 
 
 def weighted_score(scores: pd.DataFrame, metric: Metric, weights: np.ndarray) -> np.ndarray:
@@ -172,3 +256,23 @@ def best(values: dict[str, float], higher_is_better: bool | None) -> set[str]:
         for name, value in known.items()
     }
     return {name for name, value in goodness.items() if value == max(goodness.values())}
+
+
+def not_worse(scores: Mapping[str, pd.DataFrame], metric: Metric) -> set[str]:
+    """The best row, and every other whose difference from it has a 95 % interval with 0 in it, see :func:`compare`.
+
+    A metric that is one number of a whole test set has no interval: of it the best alone. Where the best is the closest
+    to 0, rows of negative mean are mirrored, so that the difference is one of distances from 0.
+    """
+    means = {row: over_runs(own, metric)[0] for row, own in scores.items()}
+    winners = best(means, metric.higher_is_better)
+    if not winners or metric.pooling == OF_SET:
+        return winners
+    if metric.higher_is_better is None:
+        scores = {
+            row: own.assign(**{metric.name: own[metric.name] * (-1 if means[row] < 0 else 1)})
+            for row, own in scores.items()
+        }
+    leader = next(row for row in scores if row in winners)
+    found = {row: compare(scores[leader], own, metric) for row, own in scores.items() if row not in winners}
+    return winners | {row for row, one in found.items() if one is not None and one.low <= 0 <= one.high}

@@ -13,7 +13,7 @@ from zoo.losses.adversarial import AdversarialLoss
 from zoo.networks import initialisation
 from zoo.networks.patchgan import PatchGAN
 from zoo.networks.unet import UNet
-from zoo.optimization import constant_then_linear, cosine, rmsprop
+from zoo.optimization import CLIPPING, MATCHED, constant_then_linear, cosine, rmsprop
 
 
 class Pix2Pix(AdversarialTranslator):
@@ -25,8 +25,8 @@ class Pix2Pix(AdversarialTranslator):
 
     Args:
         preset: ``native`` trains as the paper prints: Adam 2e-4 (0.5, 0.999), the rate constant and then linear to 0.
-            ``matched`` trains as HSC-T does, for its tables: RMSProp 1e-3 with momentum 0.95 and weight decay 1e-5,
-            cosine to 1e-6.
+            ``matched`` trains as configs/hsct.yaml trains HSC-T, for its tables: RMSProp 1e-4 with momentum 0.9 and
+            weight decay 1e-5, gradients of each side clipped to 1, cosine to 1e-6.
         lr: initial learning rate; by default the preset's.
         lambda_l1: weight of the L1 term.
         constant_epochs: epochs at the initial rate (``native``).
@@ -53,7 +53,9 @@ class Pix2Pix(AdversarialTranslator):
     ) -> None:
         super().__init__(**kwargs)
         self.save_hyperparameters()
-        self.preset, self.lr = preset, lr if lr is not None else {"native": 2e-4, "matched": 1e-3}[preset]
+        if preset == "matched" and self.gradient_clip_val is None:
+            self.gradient_clip_val = CLIPPING[MATCHED]
+        self.preset, self.lr = preset, lr
         self.lambda_l1, self.test_time_noise = lambda_l1, test_time_noise
         self.constant_epochs, self.decay_epochs = constant_epochs, decay_epochs
         self.generator = UNet(self.in_channels, self.out_channels, depth, width, dropout)
@@ -84,8 +86,8 @@ class Pix2Pix(AdversarialTranslator):
 
     def optimizer(self, side: str, parameters: list[nn.Parameter]) -> Optimizer:
         if self.preset == "matched":
-            return rmsprop(parameters, "paper", self.lr)
-        return Adam(parameters, self.lr, (0.5, 0.999), fused=self.fused)
+            return rmsprop(parameters, MATCHED, self.lr)
+        return Adam(parameters, 2e-4 if self.lr is None else self.lr, (0.5, 0.999), fused=self.fused)
 
     def schedule(self, optimizer: Optimizer) -> LRScheduler:
         if self.preset == "matched":
