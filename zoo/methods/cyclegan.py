@@ -50,7 +50,7 @@ class CycleGAN(CycleTranslator):
         adv_on: which images the discriminators judge, in both turns: the translations H' and L', the ``cycled`` ones
             as eq. 3 is printed, or ``both``.
         perceptual_on: what Phi compares with H and L: the translations, the ``cycled`` images, or nothing.
-        perceptual_domains: both sides, or the ``high`` one alone.
+        perceptual_domains: both sides, or the ``high`` one alone; tables say which beside the row.
         perceptual_weights: of Phi's VGG-16: ``imagenet`` for torchvision's own file (cached or downloaded), the path
             of that file, or null for an untrained network, which every table then says.
         phi_norm: see :class:`zoo.losses.perceptual.PerceptualLoss`.
@@ -125,7 +125,7 @@ class CycleGAN(CycleTranslator):
         self.perceptual_on, self.perceptual_domains = perceptual_on, perceptual_domains
         self.perceptual_weights, self.phi_norm = perceptual_weights, phi_norm
         self.needs_pairs = bool(weights["perceptual"]) and perceptual_on == "translated"
-        self.remark = "untrained VGG" if weights["perceptual"] and perceptual_weights is None else ""
+        self.remark = self._remark() if weights["perceptual"] else ""
 
         shape = (n_blocks, width, upsampling, skip, block_padding)
         self.build(
@@ -139,6 +139,11 @@ class CycleGAN(CycleTranslator):
             spectral.normalise(self.discriminator_target)
             spectral.normalise(self.discriminator_source)
         self.perceptual: PerceptualLoss | None = None  # built for training alone: translation needs no VGG
+
+    def _remark(self) -> str:
+        """The paper's names of its rows do not tell which domains Phi is on."""
+        domains = "H and L" if self.perceptual_domains == "both" else "H alone"
+        return f"Phi on {domains}" + (", untrained VGG" if self.perceptual_weights is None else "")
 
     def prepare_data(self) -> None:
         super().prepare_data()
