@@ -29,6 +29,17 @@ def near_duplicates(images: Iterable[np.ndarray]) -> np.ndarray:
     return np.concatenate(found)
 
 
+def first_alike(pairs: np.ndarray, count: int) -> np.ndarray:
+    """Of each of ``count`` images the place of the first one of its group, int ``(count,)``: images belong together
+    that ``pairs`` link, in however many steps."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(count, count))
+    _, group = connected_components(links, directed=False)
+    return np.unique(group, return_index=True)[1][group]
+
+
 def thumbnail(image: np.ndarray) -> np.ndarray:
     """Means over areas, float32 ``(SIDE, SIDE)``, of an image ``(H, W, C)``."""
     grey = (image[..., 0] if image.shape[2] == 1 else image.mean(2)).astype(np.float32)

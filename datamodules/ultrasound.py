@@ -124,6 +124,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
     """
 
     task: Task
+    remark = ""  # what every table has to say of the data
 
     def __init__(
         self,

@@ -123,6 +123,8 @@ def test_organs_are_groups_of_a_table(results):
     own = table(results[0], "usenhance")
     wide = own.wide()
     assert {"LNCC, thyroid", "LNCC, breast", "LNCC"} <= set(wide.columns)
+    assert "Images count as patients in USenhance 2023: no table of patients was given." in own.notes
+    assert not any("count as patients" in note for note in table(results[0], "enhancement").notes)
     cell = next(folder for c, folder in Results(results[0]).finished("usenhance") if c.row == "no PL")
     scores = cell.read_scores()
     expected = scores.groupby("organ")["PSNR"].mean()
