@@ -20,6 +20,7 @@ from datamodules.patients import unnamed, with_patients
 
 NAMES = ("benign", "malignant", "normal")
 COMPARED = (128, 128)  # pixels, whatever the data's size is: the split must not follow from it
+CLOSE = 0.97  # correlation of near-duplicates here: those above 0.98 at any other size are among them
 IMAGE = re.compile(r"(benign|malignant|normal) \((\d+)\)")
 
 
@@ -70,14 +71,15 @@ class BUSI(FileDataModule):
         """The patient of every row: near-duplicates have the name of the first of them."""
         manifest = Manifest(rows.assign(lesion=""), self.root, self.name)
         source = FileSource(manifest, self.task, Grid(COMPARED), self.reading)
-        pairs = near_duplicates(open_or_build(source, self.cache_dir).arrays["source"])
+        pairs = near_duplicates(open_or_build(source, self.cache_dir).arrays["source"], CLOSE)
         names = rows["id"].to_numpy()
         if len(pairs):
             (one, other), several = names[pairs[0]], len(pairs) > 1
             rank_zero_warn(
                 f"{self.name}: {len(pairs)} pair{'s' * several} of near-duplicates among {len(set(pairs.flat))} of "
-                f"{len(rows)} images ('{one}' and '{other}'{', ...' * several}); they count as one patient, so that no "
-                "split parts them, and every other image as one of its own; name the patients by data.patients"
+                f"{len(rows)} images ('{one}' and '{other}'{', ...' * several}; correlation above {CLOSE}); they count "
+                "as one patient, so that no split parts them, and every other image as one of its own; name the "
+                "patients by data.patients"
             )
         return list(names[first_alike(pairs, len(rows))])
 

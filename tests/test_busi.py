@@ -15,7 +15,7 @@ from benchmarks.analyses.radiomics.regions import parts
 from benchmarks.results import Results
 from benchmarks.tables.make import make_tables
 from datamodules import BUSI, InputError
-from datamodules.duplicates import first_alike
+from datamodules.duplicates import first_alike, near_duplicates
 from tests.conftest import BUSI_ROOT
 
 MASKS_ROOT = BUSI_ROOT.parent / "busi_masks"
@@ -113,9 +113,9 @@ def test_near_duplicates_count_as_one_patient_and_are_said_once(alike):
     for size in (16, SIZE):
         data = BUSI(alike, size=(size, size))
         assert warned(data) == [
-            "BUSI: 4 pairs of near-duplicates among 5 of 30 images ('benign (3)' and 'benign (7)', ...); they count as "
-            "one patient, so that no split parts them, and every other image as one of its own; name the patients by "
-            "data.patients"
+            "BUSI: 4 pairs of near-duplicates among 5 of 30 images ('benign (3)' and 'benign (7)', ...; correlation "
+            "above 0.97); they count as one patient, so that no split parts them, and every other image as one of its "
+            "own; name the patients by data.patients"
         ]
         named = data.rows.set_index("id")["patient"]
         groups = named.index.to_series().groupby(named).agg(list).to_dict()
@@ -199,12 +199,15 @@ def test_radiomics_and_diagnosis_run_on_them(made, tmp_path):
 def test_near_duplicates_of_the_real_images_stay_on_one_side():
     data = BUSI(BUSI_ROOT, size=(64, 64))
     (warning,) = warned(data)
-    assert warning.startswith("BUSI: 75 pairs of near-duplicates among 128 of 506 images")
+    assert warning.startswith("BUSI: 84 pairs of near-duplicates among 138 of 506 images")
     splits = data.splits()
-    assert splits["patient"].nunique() == 437
+    assert splits["patient"].nunique() == 432
     assert (splits.groupby("patient")["split"].nunique() == 1).all()
     shared = splits[splits["patient"].duplicated(keep=False)]
-    assert len(shared) == 128
+    assert len(shared) == 138
+    one, other = splits["patient"].to_numpy()[near_duplicates(data.images.arrays["source"])].T
+    assert len(one) == 79, "at this size"
+    assert (one == other).all()
     assert shared.groupby("patient")["label"].nunique().max() == 2, "some have been given two labels"
 
 
