@@ -12,6 +12,7 @@ from datamodules.errors import InputError
 from datamodules.folder import FileDataModule, PairedFolderDataModule
 from datamodules.manifest import MASK_SEPARATOR, Manifest, make_manifest, read_manifest
 from datamodules.matching import check_folders, masks_in, pictures_and_masks
+from datamodules.patients import unnamed
 from datamodules.ultrasound import UltrasoundDataset
 
 LEAST = 2  # images of a device
@@ -93,6 +94,7 @@ class DeviceFolders(FileDataModule):
             return manifest.rows, manifest.root, manifest.name
         if not self.root.is_dir():
             raise InputError(f"{self.root}: no such folder; name one with a folder a device, or a manifest CSV")
+        self.remark = "" if self.patient_separator else unnamed(self.task.data)
         rows = []
         for folder in sorted(path for path in self.root.iterdir() if path.is_dir()):
             name = folder.name

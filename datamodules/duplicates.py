@@ -12,9 +12,8 @@ MOST = 5000  # images; beyond it the comparison of each with each is no longer c
 ROWS = 1000  # of the correlation matrix at a time
 
 
-def near_duplicates(images: Iterable[np.ndarray]) -> np.ndarray:
-    """Pairs of ``images``, each ``(H, W, C)``, that correlate above :data:`ALIKE`, as their places,
-    int ``(pairs, 2)``.
+def near_duplicates(images: Iterable[np.ndarray], least: float = ALIKE) -> np.ndarray:
+    """Pairs of ``images``, each ``(H, W, C)``, that correlate above ``least``, as their places, int ``(pairs, 2)``.
 
     Images of one value correlate with nothing.
     """
@@ -24,9 +23,20 @@ def near_duplicates(images: Iterable[np.ndarray]) -> np.ndarray:
     points = np.divide(points, length, out=np.zeros_like(points), where=length > 1e-3)
     found = [np.empty((0, 2), int)]
     for start, stop in pairwise([*range(0, len(points), ROWS), len(points)]):
-        pairs = np.argwhere(points[start:stop] @ points[start:].T > ALIKE) + start
+        pairs = np.argwhere(points[start:stop] @ points[start:].T > least) + start
         found.append(pairs[pairs[:, 0] < pairs[:, 1]])
     return np.concatenate(found)
+
+
+def first_alike(pairs: np.ndarray, count: int) -> np.ndarray:
+    """Of each of ``count`` images the place of the first one of its group, int ``(count,)``: images belong together
+    that ``pairs`` link, in however many steps."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(count, count))
+    _, group = connected_components(links, directed=False)
+    return np.unique(group, return_index=True)[1][group]
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from datamodules.files import FileSource, Reading, each_region
 from datamodules.grid import Grid
 from datamodules.manifest import FILES, MASK_SEPARATOR, Manifest, make_manifest, read_manifest
 from datamodules.matching import check_folders, files_by_name, masks_in, pictures_and_masks
+from datamodules.patients import unnamed
 from datamodules.readers import Limits
 from datamodules.summary import details
 from datamodules.ultrasound import UltrasoundDataModule
@@ -138,6 +139,7 @@ class PairedFolderDataModule(FileDataModule):
             raise InputError(f"{self.root}: no such folder; name one with source/ and target/, or a manifest CSV")
         if (self.root / "manifest.csv").is_file():
             return read_manifest(self.root / "manifest.csv")
+        self.remark = "" if self.patient_separator else unnamed(self.name)
         return make_manifest(self._rows(), self.root, str(self.root))
 
     def _rows(self) -> pd.DataFrame:

@@ -130,6 +130,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
 
     task: Task
     target_arrays = EMPTY  # where what belongs to a target lies, if not in arrays of its name
+    remark = ""  # what every table has to say of the data
 
     def __init__(
         self,

@@ -16,13 +16,12 @@ from datamodules.errors import InputError
 from datamodules.folder import FileDataModule
 from datamodules.manifest import Manifest, make_manifest
 from datamodules.matching import files_by_name
+from datamodules.patients import unnamed, with_patients
 from datamodules.splits import split_patients
-from datamodules.tables import LINE, read_table
 
 LOW, HIGH = "low_quality", "high_quality"
 TRAIN, TEST = "train_datasets", "test_datasets"
 FRACTIONS = (0.9, 0.1, 0.0)  # the paper's 10 % for validation; the challenge keeps its test targets
-PATIENTS = ("id", "patient")  # the columns of a patient table
 NAMED = 10  # of the pictures without a partner in one message
 HEADS = {"train": "train", "val": "validation", "test": "test", "total": "total"}  # of Table 1
 ABOUT = "Table 1 of the paper for what is on disk: patients and pairs of each organ by part."
@@ -38,7 +37,8 @@ class USenhance(FileDataModule):
         root: the folder that holds ``train_datasets``, or the organs' folders themselves.
         part: which of its folders to use: ``train_datasets`` or ``test_datasets``.
         organs: which organs to use; those that are not on disk are left out.
-        patients: CSV with the columns ``id, patient``; without it every image counts as a patient of its own.
+        patients: CSV with the columns ``id, patient``; without it every image counts as a patient of its own,
+            which every table then says.
 
     The other arguments are those of :class:`datamodules.folder.FileDataModule`.
     """
@@ -58,6 +58,7 @@ class USenhance(FileDataModule):
         InputError.raise_for(f"organs: '{name}' is none of {', '.join(ORGANS)}; correct it" for name in unknown)
         super().__init__(fractions=fractions, **kwargs)
         self.root, self.part, self.organs, self.patients = Path(root), part, organs, patients
+        self.remark = "" if patients is not None else unnamed(self.name)
 
     def manifest(self) -> Manifest:
         return make_manifest(read_rows(self.root, self.part, self.organs, self.patients), self.root, self.name)
@@ -75,16 +76,11 @@ def read_rows(root: Path, part: str, organs: tuple[str, ...], patients: Path | N
     found = {organ: (files_by_name(folder / organ / LOW), files_by_name(folder / organ / HIGH)) for organ in organs}
     paired = any(high for _, high in found.values())
     InputError.raise_for(_lonely(folder, found) if paired else ())
-    known = _read_patients(patients) if patients is not None else None
     rows = [row for organ, files in found.items() for row in _rows_of(root, folder, organ, *files)]
     if not rows:
         raise InputError(f"{folder}: holds no images such as 'thyroid/{LOW}/0001.png'; check the folder")
     table = pd.DataFrame(rows)
-    if known is not None:
-        table["patient"] = [known.get(name, "") for name in table["id"]]
-        unknown = table["id"][table["patient"] == ""]
-        InputError.raise_for(f"{patients}: has no row for '{name}'; add it" for name in unknown)
-    return table
+    return table if patients is None else with_patients(table, patients)
 
 
 def _rows_of(
@@ -113,19 +109,6 @@ def _lonely(folder: Path, found: dict[str, tuple[dict[str, str], dict[str, str]]
                 f"{folder / organ}: {len(low)} low-quality and {len(high)} high-quality images; without a partner are "
                 f"{', '.join(lonely[:NAMED])}{more}; complete or drop them"
             )
-
-
-def _read_patients(path: Path) -> dict[str, str]:
-    """The patient of every id."""
-    table = read_table(path, PATIENTS) if path.is_file() else pd.DataFrame()
-    if not set(PATIENTS) <= set(table.columns):
-        raise InputError(f"{path}: not a CSV with the columns {', '.join(PATIENTS)}; correct it")
-    twice = table[table["id"].duplicated()]
-    InputError.raise_for(
-        f"{path.name} row {line}: id '{name}' stands in an earlier row too; keep one"
-        for line, name in zip(twice[LINE], twice["id"], strict=True)
-    )
-    return dict(zip(table["id"], table["patient"], strict=True))
 
 
 def summary(root: Path, patients: Path | None = None) -> pd.DataFrame:

@@ -163,9 +163,17 @@ def test_without_a_perceptual_term_no_vgg_is_built():
         assert not model.remark
 
 
-def test_an_untrained_vgg_is_remarked():
-    assert method(perceptual_on="translated").remark == "untrained VGG"
-    assert method(perceptual_on="translated", perceptual_weights="imagenet").remark == ""
+@pytest.mark.parametrize(
+    ("settings", "remark"),
+    [
+        ({}, "Phi on H and L, untrained VGG"),
+        ({"perceptual_on": "cycled"}, "Phi on H and L, untrained VGG"),
+        ({"perceptual_weights": "imagenet"}, "Phi on H and L"),
+        ({"perceptual_weights": "imagenet", "perceptual_domains": "high"}, "Phi on H alone"),
+    ],
+)
+def test_a_row_says_which_domains_phi_is_on_and_that_its_vgg_is_untrained(settings, remark):
+    assert method(**({"perceptual_on": "translated"} | settings)).remark == remark
 
 
 def test_discriminators_score_in_fp32_under_mixed_precision():

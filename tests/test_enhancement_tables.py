@@ -11,10 +11,13 @@ from benchmarks.report.figures import curves_plot, read_curves
 from benchmarks.results import Results
 from benchmarks.suite import SUITES, read_suite
 from benchmarks.tables.make import make_tables
+from benchmarks.tables.published import printed, read_published
+from benchmarks.vocabulary import TRIVIAL
 from datamodules import InputError
 from tests.test_usenhance import write as write_usenhance
 
-OURS = "CycleGAN (PL on H, H' and L, L'; 15 blocks)"
+OURS = "Ours"
+REMARKED = "Ours [Phi on H and L, untrained VGG]"
 SETTINGS = {
     "metrics": ["LNCC", "SSIM", "PSNR"],
     "paper": {"paper": "cyclegan_perceptual", "table": 2, "dataset": "USenhance 2023 test"},
@@ -85,9 +88,9 @@ def test_a_table_of_real_images_is_left_out_without_them_and_said_so(tmp_path, c
         read_suite(str(tmp_path / "only.yaml"))
 
 
-def test_an_untrained_network_is_said_in_its_row(results):
+def test_the_domains_of_phi_and_an_untrained_network_are_said_in_the_row(results):
     wide = table(results[0], "enhancement").wide()
-    assert f"{OURS} [untrained VGG]" in wide.index
+    assert REMARKED in wide.index
     assert "no PL" in wide.index
     assert "untrained VGG" in table(results[0], "enhancement").latex()
     assert "untrained VGG" in (results[0] / "report.html").read_text()
@@ -99,7 +102,7 @@ def test_printed_rows_of_others_stand_below_ours_and_never_win(results):
     assert list(wide.index[-3:]) == ["rank 1: POAS", "rank 2: NCIA", "rank 3: imed_8"]
     assert wide.loc["rank 1: POAS", "LNCC, paper"] == "0.9080"
     assert wide.loc["rank 1: POAS", "LNCC"] == ""
-    assert wide.loc[f"{OURS} [untrained VGG]", "PSNR, paper"] == "28.80"
+    assert wide.loc[REMARKED, "PSNR, paper"] == "28.80"
     assert sum("**" in text for text in wide["LNCC"]) == 1
     assert "Below ours, as printed: the USenhance 2023 challenge's own ranking." in own.notes
 
@@ -120,6 +123,8 @@ def test_organs_are_groups_of_a_table(results):
     own = table(results[0], "usenhance")
     wide = own.wide()
     assert {"LNCC, thyroid", "LNCC, breast", "LNCC"} <= set(wide.columns)
+    assert "Images count as patients in USenhance 2023: no table of patients was given." in own.notes
+    assert not any("count as patients" in note for note in table(results[0], "enhancement").notes)
     cell = next(folder for c, folder in Results(results[0]).finished("usenhance") if c.row == "no PL")
     scores = cell.read_scores()
     expected = scores.groupby("organ")["PSNR"].mean()
@@ -163,8 +168,29 @@ def test_every_row_of_table_2_is_one_override():
     models = {row: settings.get("model", {}) for row, settings in rows.items()}
     assert models[OURS] == {"lambda_identity": 1.0}, "as printed"
     assert models["CycleGAN (no PL)"] == models[OURS] | {"n_blocks": 9, "perceptual_on": "none"}
-    assert models["CycleGAN (PL on H, cycled H)"] == models[OURS] | {"n_blocks": 9, "perceptual_on": "cycled"}
-    assert models["CycleGAN (PL on H, H')"] == models[OURS] | {"n_blocks": 9}
+    assert models["Phi(H, cycled H)"] == models[OURS] | {"n_blocks": 9, "perceptual_on": "cycled"}
+    assert models["Phi(H, H')"] == models[OURS] | {"n_blocks": 9}
+    assert models["Phi(H, H'), without Phi(L, L')"] == models["Phi(H, H')"] | {"perceptual_domains": "high"}
+
+
+@pytest.mark.parametrize("suite", ["quick", "enhancement_small", "paper"])
+def test_rows_have_the_papers_names_and_its_numbers(suite):
+    """Every row but the trivial ones and those of other papers stands beside a printed number."""
+    table = read_suite(suite).tables["enhancement"]
+    published = read_published(table.paper)
+    named = {"Pix2Pix", "CycleGAN (no PL)", "Phi(H, cycled H)", "Phi(H, H')", OURS}
+    assert named - set(table.rows) == ({"Phi(H, cycled H)", "Phi(H, H')"} if suite == "quick" else set())
+    assert table.compare == OURS
+    found = {row: printed(published, method, "PSNR", "overall")["value"].tolist() for row, method in table.rows.items()}
+    expected = {
+        "Pix2Pix": 19.732,
+        "CycleGAN (no PL)": 23.123,
+        "Phi(H, cycled H)": 22.697,
+        "Phi(H, H')": 26.024,
+        "Phi(H, H'), without Phi(L, L')": 26.024,
+    } | {row: 28.802 for row in table.rows if row.startswith(OURS)}
+    for row in set(table.rows) - {"CycleGAN (Zhu 2017)", "SE-CycleGAN (Huang 2022)"} - set(TRIVIAL):
+        assert found[row] == [expected[row]], row
 
 
 def test_tables_are_made_before_anything_has_run(tmp_path):

@@ -10,6 +10,7 @@ from benchmarks.__main__ import main
 from benchmarks.analyses.radiomics.comparison import predict, read_features
 from benchmarks.results import Results, read_images
 from benchmarks.tables.statistics import by_patient, compare
+from datamodules import DeviceFolders, PairedFolderDataModule
 
 NAMES = ["NA", "null", "001", "1"]
 TINY = {"size": [32, 32], "batch_size": 4, "augmentation": None}
@@ -96,6 +97,22 @@ def test_features_keep_every_patient(results):
     found = predict(facts, facts[["original_firstorder_Mean"]], seed=0)
     sides = found.scores.groupby("patient")["cohort"].nunique()
     assert (len(sides), set(sides)) == (4, {1}), "both images of each on one side"
+
+
+def test_data_say_when_images_count_as_patients(tmp_path):
+    write_images(tmp_path / "pairs")
+    unnamed = "Images count as patients in pairs: no table of patients was given."
+    shape = {"size": (32, 32)}
+    named = PairedFolderDataModule(tmp_path / "pairs", **shape)
+    named.manifest()
+    assert named.remark == ""
+    (tmp_path / "pairs" / "manifest.csv").unlink()
+    for separator, remark in ((None, unnamed), ("_", "")):
+        folder = PairedFolderDataModule(tmp_path / "pairs", patient_separator=separator, **shape)
+        devices = DeviceFolders(tmp_path / "pairs", "target", patient_separator=separator, **shape)
+        for data in (folder, devices):
+            data.manifest()
+            assert data.remark == remark
 
 
 def test_empty_numbers_are_missing_and_empty_texts_are_empty(tmp_path):

@@ -13,12 +13,36 @@ from PIL import Image
 from benchmarks.__main__ import main
 from benchmarks.analyses.latent import LatentMeasurement, mixing, principal_components
 from benchmarks.results import Results
+from benchmarks.suite import read_suite
 from benchmarks.tables.make import make_tables
 from datamodules import InputError
+from datamodules.phantom.simulate import PhantomSource, phantom_rows
+from datamodules.splits import split_patients
 
 SUITE = {
     "title": "Tiny",
     "tables": {
+        "three_planes": {
+            "title": "Prostate, three planes a patient",
+            "metrics": ["RMSE", "ME", "MAE"],
+            "per": "patient",
+            "paper": {"paper": "sswe", "table": "text"},
+            "compare": "U-Net with augmentation",
+            "data": {
+                "task": "prostate",
+                "patients": 4,
+                "test_planes": 3,
+                "fractions": [0.5, 0.0, 0.5],
+                "size": [32, 32],
+                "batch_size": 8,
+            },
+            "trainer": {"max_epochs": 1, "accelerator": "cpu", "limit_val_batches": 0},
+            "model": {"width": 4},
+            "rows": {
+                "U-Net with augmentation": {"config": "sswe.yaml"},
+                "U-Net without augmentation": {"config": "sswe.yaml", "data": {"augmentation": None}},
+            },
+        },
         "generalization": {
             "title": "Other views, scanners and organs",
             "metrics": ["RMSE", "ME", "MAE", "AUC_confidence"],
@@ -53,7 +77,7 @@ SUITE = {
                 "confident": {"config": "sswe.yaml", "model": {"confidence": 0.1}},
                 "aligned": {"config": "sswe.yaml", "model": {"align": True}},
             },
-        }
+        },
     },
 }
 
@@ -77,6 +101,35 @@ def test_one_training_is_scored_on_every_column_per_patient(out):
     assert "RMSE, prostate>prostate, paper" not in wide, "the column's method is another"
     assert "RMSE, ME, MAE in kPa; in m/s for prostate>thyroid." in tables["generalization"].notes
     assert float(wide.loc["plain", "MAE, prostate>thyroid"].split()[0]) < 10, "m/s, of a network that gives kPa"
+
+
+def test_three_planes_a_patient_are_tested_and_the_papers_p_values_stand_beside_ours(out):
+    table = next(table for table in make_tables(Results(out)) if table.key == "three_planes")
+    assert any(note.endswith("0 val, 6 test.") for note in table.notes), table.notes
+    assert table.wide().loc["U-Net with augmentation", "RMSE, paper"] == "8.80 ± 1.70"
+    same = table.tests["other"] == "U-Net without augmentation"
+    papers = table.tests[same].set_index("metric")["paper"]
+    assert papers.to_dict() == {"RMSE": 0.0035, "ME": 0.59, "MAE": 0.026}
+    assert table.tests[~same]["paper"].isna().all()
+    assert "p, t-test, paper" in table.printed_tests()
+
+
+@pytest.mark.parametrize("suite", ["sswe_small", "paper"])
+def test_the_papers_patients_are_trained_on_and_tested(suite):
+    """40 and 10 prostates, of which ``three_planes`` tests 30 images; 165 and 50 thyroids; in every fold."""
+    cells = [cell for cell in read_suite(suite).cells if cell.table in ("prostate", "three_planes", "generalization")]
+    sections = [cell.config["data"] for cell in cells] + [
+        d for cell in cells for d in cell.config.get("tests", {}).values()
+    ]
+    wanted = {"prostate": {"train": 40, "test": 10}, "thyroid": {"train": 165, "test": 50}}
+    settings = {json.dumps(section["init_args"], sort_keys=True) for section in sections}
+    for own in map(json.loads, settings):
+        source = PhantomSource(own["task"], own["patients"], (32, 32))
+        rows = phantom_rows(source, np.zeros((len(source), 1, 1, 2), bool))
+        split = split_patients(rows, own["fractions"], own["fold"])
+        assert rows["patient"].groupby(split).nunique().to_dict() == wanted[own["task"]], own
+    planes = {cell.table: cell.config["data"]["init_args"].get("test_planes") for cell in cells}
+    assert planes == {"prostate": None, "three_planes": 3, "generalization": None}
 
 
 def test_scanners_are_looked_at_in_the_latent_space(out):

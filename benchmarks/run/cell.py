@@ -82,12 +82,12 @@ def _run(folder: CellFolder, config: dict[str, Any], progress: Progress) -> None
         column: merge(_runnable(config | {"data": tested}, folder), surroundings)
         for column, tested in config.get("tests", {}).items()
     }
-    units = _test(cli, folder, tests, _measurements(config))
+    tested = _test(cli, folder, tests, _measurements(config))
     timings |= {"parameters_in_use": in_use.parameters, "total_s": time.perf_counter() - started}
     folder.write_splits(data.splits())
     folder.write_timings(timings)
     folder.write_environment(environment())
-    folder.mark_finished(describe(data, _evaluation(cli, folder)) | {"units": units}, model.remark)
+    folder.mark_finished(describe(data, _evaluation(cli, folder)) | tested, model.remark)
 
 
 def _surroundings(folder: CellFolder) -> dict[str, Any]:
@@ -151,11 +151,12 @@ def _measurements(config: dict[str, Any]) -> list[Measurement]:
 
 def _test(
     cli: SonozooCLI, folder: CellFolder, tests: dict[str, dict[str, Any]], measurements: list[Measurement]
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """Write the scores: of the test set, or of the test set of each column, one below the other; and what is measured
-    beside them. Return the unit of each column's target."""
+    beside them. Return the unit of each column's target, and what the data have to say."""
     parts: list[pd.DataFrame] = []
     units: dict[str, str] = {}
+    remarks = [cli.datamodule.remark]
     metrics: dict[str, Metric] = {}
     for column in tests or [""]:
         own = SonozooCLI(args=tests[column], run=False) if column else cli
@@ -166,13 +167,14 @@ def _test(
                 of_column[name] = of_column["id"].map(of_images)
         parts.append(of_column.assign(column=column) if column else of_column)
         units |= {column: own.datamodule.task.target.unit} if column else {}
+        remarks.append(own.datamodule.remark)
         metrics |= {metric.name: metric for metric in known}
     scores = pd.concat(parts)
     metrics |= {m.name: m for analysis in ANALYSES.values() for m in analysis.metrics if m.name in scores}
     folder.write_scores(scores, metrics.values())
     for measurement in measurements:
         measurement.write(folder)
-    return units
+    return {"units": units, "remarks": [*filter(None, dict.fromkeys(remarks))]}
 
 
 def _scores(cli: SonozooCLI, model: Method, folder: CellFolder, column: str = "") -> tuple[pd.DataFrame, list[Metric]]:

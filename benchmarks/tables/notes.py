@@ -29,7 +29,7 @@ def notes_of(results: Results, table: PlannedTable) -> list[str]:
 def _on_data(results: Results, table: PlannedTable) -> Iterator[str]:
     """A line on the data, or one on each set that something was trained on."""
     metrics = [metric for name, metric in results.metrics(table.key).items() if name in table.metrics]
-    seen = set()
+    seen, remarks = set(), dict[str, None]()
     for cell, folder in results.finished(table.key):
         if cell.train in seen:
             continue
@@ -37,6 +37,8 @@ def _on_data(results: Results, table: PlannedTable) -> Iterator[str]:
         data = folder.data
         yield _measured_on(cell.train, data)
         yield from _units(metrics, data)
+        remarks |= dict.fromkeys(data.get("remarks", []))
+    yield from remarks
     for name, folder_name in table.own_data.items():
         yield f"Own data in the place of {name}: {folder_name}."
 

@@ -27,6 +27,9 @@ class PhantomDataModule(UltrasoundDataModule):
         field_mm: depth and width of the field of view.
         source_devices: of ``harmonization`` and ``test_object``: which of scanner A to D are sources; all by default.
             Each scans its own part of the patients.
+        test_planes: of the tasks with planes: test on as many planes a patient, those nearest the middle of the organ,
+            where its section is the largest, and hold out the patient's others; by default on all of them. The sSWE
+            paper's 30 test images of 10 patients are three full-gland planes each.
 
     The other arguments are those of :class:`datamodules.ultrasound.UltrasoundDataModule`.
     """
@@ -39,6 +42,7 @@ class PhantomDataModule(UltrasoundDataModule):
         scanner: str | None = None,
         field_mm: tuple[float, float] = (40.0, 40.0),
         source_devices: list[str] | None = None,
+        test_planes: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -50,7 +54,9 @@ class PhantomDataModule(UltrasoundDataModule):
         depth, width = field_mm
         view = Field(depth, width, round(depth / FULL_FIELD.row_mm), round(width / FULL_FIELD.column_mm))
         self.source = PhantomSource(task, patients, self.size, phantom_seed, view, scanner)
-        self.source_devices = source_devices
+        self.source_devices, self.test_planes = source_devices, test_planes
+        if test_planes is not None:
+            scenario_of(task).check_planes(test_planes)
 
     def load(self) -> tuple[pd.DataFrame, ImageCache]:
         cache = open_or_build(self.source, self.cache_dir)
@@ -74,3 +80,18 @@ class PhantomDataModule(UltrasoundDataModule):
         places = self.rows.set_index("id")["index"]
         images = [self.source.ceiling(int(places[name])) for name in ids]
         return torch.stack([torch.from_numpy(image).permute(2, 0, 1) for image in images])
+
+    def _split(self) -> None:
+        if self._is_split:
+            return
+        super()._split()
+        if self.test_planes is not None:
+            left = (self.rows["split"] == "test") & ~self._largest_sections(self.test_planes)
+            self.rows.loc[left, "split"] = "held out"
+
+    def _largest_sections(self, count: int) -> pd.Series:
+        """Whether a row is among its patient's ``count`` planes nearest the middle of the organ."""
+        scenario, source = scenario_of(self.source.task), self.source
+        numbers = [source.numbers[index] for index in self.rows["index"]]
+        away = pd.Series([abs(scenario.position(source.seed, number)) for number in numbers], self.rows.index)
+        return away.groupby(self.rows["patient"]).rank(method="first") <= count

@@ -54,6 +54,14 @@ class _Canvas:
                       label="", kind=organ)  # fmt: skip
 
 
+def plane_position(plane: np.random.Generator) -> float:
+    """Where along the organ a plane lies, between -1 and 1, its ends: the first that a plane's fresh generator gives.
+
+    In the middle, at 0, the organ's section is the largest.
+    """
+    return plane.uniform(-1, 1)
+
+
 def _section(radius: float, away: float, reach: float) -> float:
     """Radius of a ball's cut at ``away`` from its middle, both as parts of the organ's length."""
     return radius * float(np.sqrt(max(0.0, 1 - (away / reach) ** 2)))
@@ -61,7 +69,7 @@ def _section(radius: float, away: float, reach: float) -> float:
 
 def draw_prostate(patient: np.random.Generator, plane: np.random.Generator, view: Field) -> Tissue:
     """Rectal wall, peripheral zone, the stiffer transition zone, and in most patients a stiff dark lesion."""
-    along = plane.uniform(-1, 1)
+    along = plane_position(plane)
     across, down = patient.uniform(15, 19), patient.uniform(10, 13)
     depth, lateral = patient.uniform(17, 20) + plane.normal(0, 0.5), view.width / 2 + plane.normal(0, 1.0)
     inner = patient.uniform(0.5, 0.75)
@@ -85,7 +93,7 @@ def draw_prostate(patient: np.random.Generator, plane: np.random.Generator, view
 
 def draw_thyroid(patient: np.random.Generator, plane: np.random.Generator, view: Field) -> Tissue:
     """Skin, fat, strap muscle, a bright lobe beside the carotid artery, and in most patients a nodule."""
-    along = plane.uniform(-1, 1)
+    along = plane_position(plane)
     side = 1 if patient.random() < 0.5 else -1
     across, down = patient.uniform(10, 14), patient.uniform(7, 10)
     depth, lateral = patient.uniform(14, 18) + plane.normal(0, 0.5), view.width / 2 - 2 * side + plane.normal(0, 1.0)

@@ -95,13 +95,18 @@ def shear_wave(target: Signal, request: Request) -> list[Patient]:
     return _with_map(target, [draw_tissue(rng, request.view) for rng in request.images], request)
 
 
-def shear_wave_of_planes(draw: Draw, target: Signal, request: Request) -> list[Patient]:
-    """Likewise of an organ in several planes of one patient."""
+def shear_wave_of_planes(
+    draw: Draw, target: Signal, request: Request, threshold: float | None = CONFIDENCE
+) -> list[Patient]:
+    """Likewise of an organ in several planes of one patient. Without a ``threshold`` of confidence the whole field,
+    which is the region of interest, is valid; but for fluid, in which nothing is measured."""
     rngs = zip(request.patients, request.images, strict=True)
-    return _with_map(target, [draw(patient, plane, request.view) for patient, plane in rngs], request)
+    return _with_map(target, [draw(patient, plane, request.view) for patient, plane in rngs], request, threshold)
 
 
-def _with_map(target: Signal, tissues: list[Tissue], request: Request) -> list[Patient]:
+def _with_map(
+    target: Signal, tissues: list[Tissue], request: Request, threshold: float | None = CONFIDENCE
+) -> list[Patient]:
     """Modulus or speed, as ``target`` has it, valid where the confidence is above the threshold. Ceiling: the true one
     through the elastograph's resolution, without its noise."""
 
@@ -112,8 +117,9 @@ def _with_map(target: Signal, tissues: list[Tissue], request: Request) -> list[P
     scans, patients = request.scan(tissues, request.scanners), []
     for tissue, scan, rng, scanner in zip(tissues, scans, request.images, request.scanners, strict=True):
         modulus, confidence = shear_wave_map(tissue, request.view, rng)
+        valid = torch.from_numpy(~tissue.fluid) if threshold is None else confidence > threshold
         ceiling = shown(noiseless_modulus(tissue, request.view)) if request.ceiling else None
-        patients.append(_patient(tissue, scan, shown(modulus), scanner, confidence > CONFIDENCE, ceiling=ceiling))
+        patients.append(_patient(tissue, scan, shown(modulus), scanner, valid, ceiling=ceiling))
     return patients
 
 

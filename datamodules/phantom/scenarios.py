@@ -9,7 +9,7 @@ import numpy as np
 from datamodules.batch import GREY, RGB, Signal, Task
 from datamodules.errors import InputError
 from datamodules.phantom.elastography import MAX_MODULUS
-from datamodules.phantom.organs import draw_prostate, draw_thyroid
+from datamodules.phantom.organs import draw_prostate, draw_thyroid, plane_position
 from datamodules.phantom.patients import (
     Simulate,
     low_and_high_quality,
@@ -86,9 +86,27 @@ class Scenario:
         """Whose image has that number."""
         return number // PLANE if self.planes else number
 
+    def position(self, seed: int, number: int) -> float:
+        """Where along the organ the image of that number lies, between -1 and 1."""
+        return plane_position(self.rng(seed, number))
+
     def scanner_of(self, number: int, chosen: Scanner) -> Scanner:
         """What takes the B-mode image of that number."""
         return self.scanners[number % len(self.scanners)] if self.scanners else chosen
+
+    def check_planes(self, wanted: int) -> None:
+        """Raises InputError if not every patient has as many planes as are wanted of each."""
+        fewest, most = self.images
+        if not self.planes:
+            several = ", ".join(other.name for other in SCENARIOS.values() if other.planes)
+            raise InputError(
+                f"test_planes {wanted}: the task '{self.name}' has one image a patient; "
+                f"leave it out, or choose {several}"
+            )
+        if not 1 <= wanted <= fewest:
+            raise InputError(
+                f"test_planes {wanted}: a patient of '{self.name}' has {fewest} to {most} planes; give 1 to {fewest}"
+            )
 
     def choose(self, name: str | None) -> Scanner:
         """The profile of that name, or the task's own.
@@ -150,7 +168,7 @@ SCENARIOS = {
         ),
         Scenario(
             5,
-            "B-mode to Young's modulus up to 100 kPa, 9 to 15 planes a patient",
+            "B-mode to Young's modulus up to 100 kPa, 9 to 15 planes a patient, valid as for swe",
             Task("prostate", GREY, PROSTATE_MODULUS, data=DATA),
             partial(shear_wave_of_planes, draw_prostate, PROSTATE_MODULUS),
             NOISELESS,
@@ -160,9 +178,9 @@ SCENARIOS = {
         ),
         Scenario(
             6,
-            "by another scanner, to shear-wave speed up to 10 m/s, 2 to 4 planes a patient",
+            "by another scanner, to shear-wave speed up to 10 m/s, 2 to 4 planes a patient, valid but in fluid",
             Task("thyroid", GREY, THYROID_SPEED, data=DATA),
-            partial(shear_wave_of_planes, draw_thyroid, THYROID_SPEED),
+            partial(shear_wave_of_planes, draw_thyroid, THYROID_SPEED, threshold=None),  # the paper has none here
             NOISELESS,
             scanner=FIVE_SCANNERS[0],
             images=(2, 4),

@@ -52,7 +52,7 @@ class CycleGAN(CycleTranslator):
         adv_on: which images the discriminators judge, in both turns: the translations H' and L', the ``cycled`` ones
             as eq. 3 is printed, or ``both``.
         perceptual_on: what Phi compares with H and L: the translations, the ``cycled`` images, or nothing.
-        perceptual_domains: both sides, or the ``high`` one alone.
+        perceptual_domains: both sides, or the ``high`` one alone; tables say which beside the row.
         perceptual_weights: of Phi's network: ``imagenet``, the path of a file (see :func:`zoo.trunks.load_trunk`), or
             null for an untrained network, which every table then says.
         perceptual_backbone: Phi's network: ``vgg`` as in the paper, or ``alex``, which is cheaper.
@@ -130,8 +130,7 @@ class CycleGAN(CycleTranslator):
         self.perceptual_weights, self.perceptual_backbone = perceptual_weights, perceptual_backbone
         self.phi_norm = phi_norm
         self.needs_pairs = bool(weights["perceptual"]) and perceptual_on == "translated"
-        untrained = weights["perceptual"] and perceptual_weights is None
-        self.remark = f"untrained {TRUNKS[perceptual_backbone].title.partition('-')[0]}" if untrained else ""
+        self.remark = self._remark() if weights["perceptual"] else ""
 
         shape = (n_blocks, width, upsampling, skip, block_padding)
         self.build(
@@ -145,6 +144,12 @@ class CycleGAN(CycleTranslator):
             spectral.normalise(self.discriminator_target)
             spectral.normalise(self.discriminator_source)
         self.perceptual: PerceptualLoss | None = None  # built for training alone: translation needs no VGG
+
+    def _remark(self) -> str:
+        """The paper's names of its rows do not tell which domains Phi is on."""
+        domains = "H and L" if self.perceptual_domains == "both" else "H alone"
+        trunk = TRUNKS[self.perceptual_backbone].title.partition("-")[0]
+        return f"Phi on {domains}" + (f", untrained {trunk}" if self.perceptual_weights is None else "")
 
     def prepare_data(self) -> None:
         super().prepare_data()

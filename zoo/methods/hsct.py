@@ -1,4 +1,4 @@
-"""HSC-T: B-mode to elastography by hierarchical semantic consistency (Han et al.)."""
+"""HSC-T: B-mode to elastography by hierarchical structural consistency (Han et al.)."""
 
 import copy
 from typing import Any, Literal
