@@ -76,6 +76,7 @@ def read_suite(name: str, data: Mapping[str, OwnData] | None = None) -> Suite:
     suite = Suite(path.stem, text.title or path.stem, data=data)
     for key, (table, points) in expanded.items():
         _add(suite, of_tables[key], table, points)
+    suite.left_out += _unscored(suite.tables)
     if not suite.tables:
         raise InputError(f"{path}: nothing to run: {'; '.join(suite.left_out)}")
     return suite
@@ -118,7 +119,6 @@ def _add(suite: Suite, cells: TableCells, table: Table, points: dict[str, dict[s
     if missing:
         suite.left_out.append(f"table '{cells.key}' is left out; {missing}")
         return
-    suite.left_out += [f"{name} is left out of table '{cells.key}'; {what}" for name, what in cells.unscored.items()]
     left_out = [column for column in table.columns if column not in columns]
     table = replace(table, columns=columns)
     for name in _without_columns(table):
@@ -132,6 +132,18 @@ def _add(suite: Suite, cells: TableCells, table: Table, points: dict[str, dict[s
     suite.cells.extend(cells.cells(suite.cells))
     planned = _planned(cells, points)
     suite.tables[cells.key] = replace(planned, metrics=metrics, own_data=used, left_out=left_out, flags=flags)
+
+
+def _unscored(tables: Mapping[str, PlannedTable]) -> list[str]:
+    """A line on each metric whose weights are not at hand."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for key, table in tables.items():
+        for name, what in table.unscored.items():
+            found.setdefault((name, what), []).append(f"'{key}'")
+    return [
+        f"{name} is left out of table{'s' * (len(keys) > 1)} {', '.join(keys)}; {what}"
+        for (name, what), keys in found.items()
+    ]
 
 
 def _planned(cells: TableCells, points: dict[str, dict[str, Any]]) -> PlannedTable:
