@@ -30,8 +30,11 @@ SUITE = {
             "data": TINY,
             "model": {"backbone": "test_resnet", "size": 32, "decay_epochs": 1},
             "trainer": TRAINER,
-            "sets": {"BUSI": {"class_path": "BUSI", "root": None, "classes": ["benign", "malignant"]}},
-            "columns": ["BUSI>BUSI"],
+            "sets": {
+                "BUSI": {"class_path": "BUSI", "root": None, "classes": ["benign", "malignant"]},
+                "phantoms": {"patients": 24},
+            },
+            "columns": ["BUSI>BUSI", "phantoms>phantoms", "phantoms>BUSI"],
             "rows": {"w/o EUS": {"config": "diagnosis.yaml", "model": {"second": "source"}}},
         },
         "harmonization": {
@@ -183,6 +186,8 @@ def test_radiomics_and_diagnosis_run_on_them(made, tmp_path):
     notes = {table.key: table.notes for table in make_tables(results)}
     remark = "Images count as patients in BUSI, near-duplicates as one: no table of patients was given."
     assert notes["diagnosis"].count(remark) == 1
+    (abroad,) = (folder for cell, folder in results.finished("diagnosis") if cell.train == "phantoms")
+    assert abroad.data["remarks"] == [remark], "of the images that it is tested on"
     assert "Images count as patients in halves: no table of patients was given." in notes["harmonization"]
     diagnosed = results.scores("diagnosis")
     assert set(diagnosed["label"]) == {0, 1}
