@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.analyses.registry import ANALYSES
 from benchmarks.layers import merge, read_yaml
-from benchmarks.own_data import OwnData, has_pairs, is_simulated, shared_arguments, wanting
+from benchmarks.own_data import OwnData, class_name, has_pairs, is_simulated, shared_arguments, wanting
 from benchmarks.plan import PlannedCell
 from benchmarks.results import checkpoint_of
 from benchmarks.vocabulary import BETWEEN, CEILING, ON_PAIRS, UNTRAINED, Row, Table
@@ -23,7 +23,8 @@ WHY = {
     CEILING: "what a perfect method would make of real images is not known",
     ON_PAIRS: "it is fitted on pairs, and there are none to train on",
 }
-PHANTOM_VERSION = "phantom"  # in a cell's config, where its images are simulated
+VERSIONS = {"PhantomDataModule": VERSION, "BUSI": 2}  # of data whose images or splits are no longer what they were
+OF_VERSIONS = "versions"  # of its data, in a cell's config
 
 
 @dataclass(frozen=True)
@@ -251,9 +252,10 @@ def _untrained(class_path: str, like: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_version(config: dict[str, Any]) -> dict[str, Any]:
-    """Scores on images that were simulated otherwise are no longer those of this cell."""
+    """Scores on images that were simulated or split otherwise are not those of this cell."""
     sections = [config["data"], *config.get("tests", {}).values()]
-    return config | ({PHANTOM_VERSION: VERSION} if any(map(is_simulated, sections)) else {})
+    used = {class_name(section) for section in sections} & set(VERSIONS)
+    return config | ({OF_VERSIONS: {name: VERSIONS[name] for name in sorted(used)}} if used else {})
 
 
 def _suits(class_path: str, train: dict[str, Any], test: dict[str, Any]) -> bool:

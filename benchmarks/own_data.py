@@ -158,22 +158,23 @@ def parse(words: Iterable[str], remembered: Iterable[str] = ()) -> dict[str, Own
 
 def wanting(section: Mapping[str, Any]) -> str:
     """The name of the data module whose folder has to be given, where its ``root`` is null; "" elsewhere."""
-    return _class_name(section) if section["init_args"].get("root", "") is None else ""
+    return class_name(section) if section["init_args"].get("root", "") is None else ""
 
 
 def is_simulated(section: Mapping[str, Any]) -> bool:
     """Whether a data section is the phantom's, of which ceilings are known."""
-    return _class_name(section) == PHANTOM
+    return class_name(section) == PHANTOM
 
 
 def has_pairs(section: Mapping[str, Any]) -> bool:
     """Whether the training samples of a data section have targets of their own, as far as it says."""
     task = _task_of(section)
-    drawn_apart = section["init_args"].get("unpaired", False) or _class_name(section) == DEVICES
+    drawn_apart = section["init_args"].get("unpaired", False) or class_name(section) == DEVICES
     return not drawn_apart and (task is None or task.paired)
 
 
-def _class_name(section: Mapping[str, Any]) -> str:
+def class_name(section: Mapping[str, Any]) -> str:
+    """Of a data section's module, without the path."""
     return section["class_path"].rpartition(".")[2]
 
 

@@ -6,7 +6,7 @@ import torch
 import yaml
 from PIL import Image
 
-from benchmarks.cells import PHANTOM_VERSION
+from benchmarks.cells import OF_VERSIONS, VERSIONS
 from benchmarks.own_data import parse
 from benchmarks.run.baselines import Ceiling, Identity, Linear, MeanTarget
 from benchmarks.suite import read_suite
@@ -162,10 +162,10 @@ def test_asked_all_the_same_they_say_why_not(tmp_path):
         Linear().learn(tiny.data("harmonization"))
 
 
-def test_phantoms_of_another_version_are_other_cells(tmp_path, monkeypatch):
+def test_data_of_another_version_are_other_cells(tmp_path, monkeypatch):
     before = read(tmp_path).cells
-    assert {cell.config[PHANTOM_VERSION] for cell in before} == {2}
-    monkeypatch.setattr("benchmarks.cells.VERSION", 3)
+    assert all(cell.config[OF_VERSIONS] == {"PhantomDataModule": 2} for cell in before)
+    monkeypatch.setitem(VERSIONS, "PhantomDataModule", 3)
     assert {cell.hash for cell in before}.isdisjoint(cell.hash for cell in read(tmp_path).cells)
     real = read(tmp_path, data={"class_path": "PairedFolderDataModule", "root": "."}).cells
-    assert all(PHANTOM_VERSION not in cell.config for cell in real)
+    assert all(OF_VERSIONS not in cell.config for cell in real)
