@@ -218,12 +218,24 @@ def test_metrics_of_sets_are_measured_on_the_test_set_and_written_beside_the_sco
         assert written[name].item() == pytest.approx(means[f"test/{name}"], rel=1e-4)
         assert means[f"test/{name}"] > 0
     assert scores["LPIPS"].mean() == pytest.approx(means["test/LPIPS"], rel=1e-4)
+    (again,) = runner.test(model, data, verbose=False)
+    assert again == pytest.approx(means, nan_ok=True), "every test is of its own set"
     described = [facts["name"] for facts in evaluation.described()]
     assert described[-2:] == ["Frechet VGG", "FID"]
     assert "LPIPS" in described
     assert evaluation.pretrained["LPIPS"] == "v0.1 on AlexNet, pretrained on ImageNet"
     assert evaluation.pretrained["Frechet VGG"].startswith("Frechet distance on VGG-16's relu5_3, pooled")
     assert evaluation.pretrained["FID"] == "", "nobody asked for it by its weights"
+
+
+def test_the_backbone_is_the_evaluations_choice(tmp_path, monkeypatch):
+    task = tiny.data("enhancement").task
+    for backbone, title in (("alex", "AlexNet"), ("vgg", "VGG-16")):
+        torch.save(trusted(monkeypatch, backbone), tmp_path / f"{backbone}.pth")
+        evaluation = Evaluation(task, str(tmp_path / f"{backbone}.pth"), backbone, out_dir=tmp_path)
+        assert evaluation.pretrained["LPIPS"] == f"v0.1 on {title}, pretrained on ImageNet"
+    with pytest.raises(InputError, match=r"alex\.pth: holds AlexNet, not VGG-16: choose that backbone"):
+        Evaluation(task, str(tmp_path / "alex.pth"), "vgg")
 
 
 def test_a_metric_says_by_which_argument_its_weights_come():
