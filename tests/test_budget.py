@@ -1,5 +1,8 @@
 """What rows are trained with: counted in a cell, printed beside the scores, and alike unless a suite says otherwise."""
 
+import subprocess
+import sys
+
 import pytest
 import pytorch_lightning as pl
 import yaml
@@ -10,6 +13,7 @@ from benchmarks.suite import SUITES, read_suite
 from benchmarks.tables.budget import parameters_text, time_text, updates_text
 from datamodules import InputError
 from tests import tiny
+from tests.conftest import ROOT
 
 ROWS = {"A": {"config": "pix2pix.yaml"}, "B": {"config": "pix2pix.yaml", "model": {"lambda_l1": 10.0}}}
 
@@ -84,6 +88,12 @@ def test_free_budgets_of_shipped_suites_are_said():
     free = {(path.stem, key) for path in SUITES.glob("*.yaml")
             for key, table in read_suite(path.stem).tables.items() if table.budget}  # fmt: skip
     assert free == {("paper", "translation"), ("paper", "enhancement")}
+
+
+def test_suites_of_equal_rows_are_read_without_torch():
+    code = "import sys; from benchmarks.suite import read_suite; read_suite('quick'); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "False"
 
 
 # What a cell counts

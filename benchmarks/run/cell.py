@@ -77,12 +77,11 @@ def _run(folder: CellFolder, config: dict[str, Any], progress: Progress) -> None
     data, model = cli.datamodule, cli.model
     timings = _train(cli, folder, progress)
     in_use = InUse()
-    _callbacks(cli).insert(0, in_use)
     tests = {
         column: merge(_runnable(config | {"data": tested}, folder), surroundings)
         for column, tested in config.get("tests", {}).items()
     }
-    tested = _test(cli, folder, tests, _measurements(config))
+    tested = _test(cli, folder, tests, _measurements(config), in_use)
     timings |= {"parameters_in_use": in_use.parameters, "total_s": time.perf_counter() - started}
     folder.write_splits(data.splits())
     folder.write_timings(timings)
@@ -150,7 +149,11 @@ def _measurements(config: dict[str, Any]) -> list[Measurement]:
 
 
 def _test(
-    cli: SonozooCLI, folder: CellFolder, tests: dict[str, dict[str, Any]], measurements: list[Measurement]
+    cli: SonozooCLI,
+    folder: CellFolder,
+    tests: dict[str, dict[str, Any]],
+    measurements: list[Measurement],
+    in_use: InUse,
 ) -> dict[str, Any]:
     """Write the scores: of the test set, or of the test set of each column, one below the other; and what is measured
     beside them. Return the unit of each column's target, and what the data have to say."""
@@ -160,6 +163,7 @@ def _test(
     metrics: dict[str, Metric] = {}
     for column in tests or [""]:
         own = SonozooCLI(args=tests[column], run=False) if column else cli
+        _callbacks(own).insert(0, in_use)
         _callbacks(own).append(_Kept(measurements, column))
         of_column, known = _scores(own, cli.model, folder, column)
         for measurement in measurements:

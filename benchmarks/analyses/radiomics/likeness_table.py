@@ -15,11 +15,11 @@ from benchmarks.analyses.radiomics.comparison import (
 )
 from benchmarks.analyses.radiomics.likeness import Correlation
 from benchmarks.analyses.radiomics.paper import ONE_SOURCE, printed_beside, printed_in
-from benchmarks.analyses.radiomics.ranking import best_method, in_order
+from benchmarks.analyses.radiomics.ranking import in_order
 from benchmarks.analyses.radiomics.settings import Asked
 from benchmarks.plan import PlannedTable
 from benchmarks.report.drawing import panels, svg
-from benchmarks.tables.printing import OVERALL, Entry, Printed
+from benchmarks.tables.printing import OVERALL, Entry, Printed, with_best
 
 R, DISTANCE, FRD = "mean r", "Frechet distance", "FRD"
 UNFILTERED = "without wavelets"
@@ -76,17 +76,21 @@ def _correlated(table: PlannedTable, group: str, pairs: pd.DataFrame, as_in_pape
         if row in found:
             r = found[row]
             interval = "one object" if np.isnan(r.low) else f"{r.low:.3f} to {r.high:.3f}"
-            entries.append(Entry(row, row, R, group, f"{r.mean:.3f} ({interval})", r.mean))
+            text, apart = f"{r.mean:.3f} ({interval})", row in table.ceilings
+            entries.append(Entry(row, row, R, group, text, r.mean, apart=apart))
     if as_in_paper:
         entries = [printed_beside(table, entry) for entry in entries]
-    return best_method(table, entries, True)
+    return with_best(entries, True)
 
 
 def _distant(table: PlannedTable, metric: str, group: str, apart: dict[str, list[float]], digits: int) -> list[Entry]:
     """Every row's distance, the mean over its runs."""
     means = {row: float(np.mean(apart[row])) for row in in_order(table) if row in apart}
-    entries = [Entry(row, row, metric, group, f"{mean:.{digits}f}", mean) for row, mean in means.items()]
-    return best_method(table, entries, False)
+    entries = [
+        Entry(row, row, metric, group, f"{mean:.{digits}f}", mean, apart=row in table.ceilings)
+        for row, mean in means.items()
+    ]
+    return with_best(entries, False)
 
 
 def _notes(table: PlannedTable, features: pd.DataFrame, asked: Asked, found: dict[str, Correlation]) -> list[str]:

@@ -7,10 +7,10 @@ from benchmarks.analyses.base import Figure, Findings
 from benchmarks.analyses.radiomics.comparison import Prediction, combat_prediction, predictions
 from benchmarks.analyses.radiomics.outcome import area_with_interval
 from benchmarks.analyses.radiomics.paper import printed_beside, printed_in
-from benchmarks.analyses.radiomics.ranking import best_method, in_order
+from benchmarks.analyses.radiomics.ranking import in_order
 from benchmarks.plan import PlannedTable
 from benchmarks.report.drawing import panels, svg
-from benchmarks.tables.printing import Entry, Printed
+from benchmarks.tables.printing import Entry, Printed, with_best
 from datamodules.errors import InputError
 
 COMBAT = "ComBat on features"
@@ -40,7 +40,7 @@ def outcome_findings(table: PlannedTable, features: pd.DataFrame) -> Findings:
     printed = Printed(
         f"{table.key}_outcome",
         f"Prediction of the outcome from: {table.title}",
-        _ranked(table, [entry for row in rows for entry in _entries(table, row, found[row])]),
+        _ranked([entry for row in rows for entry in _entries(table, row, found[row])]),
         [*_notes(found, scores), on_combat, *printed_in(table, "text and table 3")],
         files={
             f"{table.key}_outcome_scores": scores,
@@ -51,22 +51,22 @@ def outcome_findings(table: PlannedTable, features: pd.DataFrame) -> Findings:
 
 
 def _entries(table: PlannedTable, row: str, found: Prediction) -> list[Entry]:
-    count = len(found.model.coefficients)
-    entries = [Entry(row, row, "features", "selected", str(count), count, digits=0)]
+    count, apart = len(found.model.coefficients), row in table.ceilings
+    entries = [Entry(row, row, "features", "selected", str(count), count, digits=0, apart=apart)]
     for cohort, own in found.results.items():
         for metric in SCORES:
             interval = f" ({own['AUC_low']:.3f} to {own['AUC_high']:.3f})" if metric == "AUC" else ""
             text = f"{own[metric]:.3f}{interval}"
-            entries.append(Entry(row, row, metric, cohort, text, own[metric], digits=3))
+            entries.append(Entry(row, row, metric, cohort, text, own[metric], digits=3, apart=apart))
     return [printed_beside(table, entry) for entry in entries]
 
 
-def _ranked(table: PlannedTable, entries: list[Entry]) -> list[Entry]:
+def _ranked(entries: list[Entry]) -> list[Entry]:
     """The best method of each score on the validation patients marked."""
     marked: dict[tuple[str, str], Entry] = {}
     for metric in SCORES:
         column = [entry for entry in entries if (entry.metric, entry.group) == (metric, VALIDATION)]
-        marked |= {(metric, entry.row): entry for entry in best_method(table, column, True)}
+        marked |= {(metric, entry.row): entry for entry in with_best(column, True)}
     return [marked[entry.metric, entry.row] if entry.group == VALIDATION else entry for entry in entries]
 
 
