@@ -198,7 +198,7 @@ def test_columns_are_the_scores_of_their_sets(results):
             accuracies.append(((own["probability"] >= 0.5) == own["label"]).mean())
         assert lines.loc[("w/o EUS", "accuracy", column), "mean"] == pytest.approx(np.mean(accuracies))
     assert lines.loc[("w/o EUS", "accuracy", "MTUSI>STUSI"), "paper"] == pytest.approx(0.713)
-    budget = CellFolder(found["diagnosis", "w/o EUS", "STUSI", 0]).budget
+    budget = found["diagnosis", "w/o EUS", "STUSI", 0].budget
     assert lines.loc[("w/o EUS", "parameters", "overall"), "mean"] == budget["parameters"] > 10_000
     assert lines.loc[("w/o EUS", "updates", "STUSI"), "mean"] == budget["updates"] == 2
     assert ("w/ R-EUS", "updates", "STUSI") not in lines.index
