@@ -12,6 +12,7 @@ import yaml
 
 from benchmarks.layers import merge
 from datamodules.errors import InputError
+from datamodules.phantom import UNPAIRED
 
 if TYPE_CHECKING:
     from datamodules.batch import Task
@@ -168,9 +169,9 @@ def is_simulated(section: Mapping[str, Any]) -> bool:
 
 def has_pairs(section: Mapping[str, Any]) -> bool:
     """Whether the training samples of a data section have targets of their own, as far as it says."""
-    task = _task_of(section)
-    drawn_apart = section["init_args"].get("unpaired", False) or class_name(section) == DEVICES
-    return not drawn_apart and (task is None or task.paired)
+    arguments = section["init_args"]
+    drawn_apart = arguments.get("unpaired", False) or class_name(section) == DEVICES
+    return not drawn_apart and not (is_simulated(section) and arguments.get("task") in UNPAIRED)
 
 
 def class_name(section: Mapping[str, Any]) -> str:

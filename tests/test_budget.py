@@ -146,6 +146,14 @@ def test_parameters_are_those_that_an_image_passes_through(name, used, tmp_path)
     assert (in_use.parameters < count(model)) == (name != "sswe")
 
 
+def test_a_method_without_parameters_is_tested_batch_by_batch_all_the_same(tmp_path):
+    in_use = InUse()
+    tiny.trainer(tmp_path, callbacks=[in_use], limit_test_batches=2).test(
+        tiny.method("fda"), tiny.data(tiny.task_of("fda"), fractions=(0.5, 0, 0.5)), verbose=False
+    )
+    assert in_use.parameters == 0
+
+
 def test_budgets_are_printed_as_people_read_them():
     assert [parameters_text(n) for n in (54_411_907, 999_999, 102_273.0)] == ["54.4 M", "999,999", "102,273"]
     assert updates_text(3600.0) == "3,600"

@@ -14,6 +14,7 @@ from datamodules import PairedFolderDataModule, PhantomDataModule
 from datamodules.cache import open_or_build
 from datamodules.elasticity import shear_wave_speed, youngs_modulus
 from datamodules.errors import InputError
+from datamodules.phantom import UNPAIRED
 from datamodules.phantom.__main__ import main as write_phantoms
 from datamodules.phantom.cirs_object import draw_cirs_object
 from datamodules.phantom.elastography import MAX_MODULUS, shear_wave_map
@@ -241,6 +242,7 @@ def test_a_task_is_one_entry_with_a_number_of_its_own():
     assert numbers == {"elastography": 0, "swe": 1, "enhancement": 2, "harmonization": 3, "test_object": 4,
                        "prostate": 5, "thyroid": 6}  # fmt: skip
     assert get_args(TaskName) == TASKS
+    assert tuple(name for name, scenario in SCENARIOS.items() if not scenario.task.paired) == UNPAIRED
     page = (ROOT / "datamodules" / "README.md").read_text()
     assert all(f"| `{name}` |" in page for name in TASKS)
 

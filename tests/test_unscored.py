@@ -169,7 +169,7 @@ def scored(tmp_path_factory, cache):
 @real_weights
 def test_a_run_with_weights_prints_the_metrics_and_their_networks(scored):
     out, done = scored
-    assert "4 cells, 1 failed" in done.stdout
+    assert "6 cells, 1 failed" in done.stdout
     (table,) = make_tables(Results(out))
     wide = table.wide()
     for metric in ("LPIPS", "Frechet VGG"):

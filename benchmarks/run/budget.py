@@ -47,6 +47,7 @@ class InUse(pl.Callback):
     def __init__(self) -> None:
         self.parameters = 0
         self.watch: _Watch | None = None
+        self.seen_one = False  # a batch; a method may well have no parameters at all
 
     def on_test_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *batch: Any) -> None:
         if self.watch is None:
@@ -54,7 +55,8 @@ class InUse(pl.Callback):
             self.watch.__enter__()
 
     def on_test_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *batch: Any) -> None:
-        if self.watch is not None and not self.parameters:
+        if self.watch is not None and not self.seen_one:
+            self.seen_one = True
             self.watch.__exit__(None, None, None)
             self.parameters = sum(own.numel() for own in pl_module.parameters() if id(own) in self.watch.seen)
 
