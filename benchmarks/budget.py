@@ -14,13 +14,18 @@ FREE = "free"
 SCHEDULE = {
     "max_epochs": None,
     "max_steps": -1,
+    "min_epochs": None,
+    "min_steps": None,
     "max_time": None,
     "accumulate_grad_batches": 1,
     "limit_train_batches": 1.0,
     "overfit_batches": 0.0,
+    "devices": 1,
+    "num_nodes": 1,
+    "callbacks": None,  # one may stop early
 }
 # Of the data, what leaves images and updates as they are. Unpaired data draws the same images, otherwise matched.
-IRRELEVANT = ("augmentation", "num_workers", "unpaired", "cache_dir")
+IRRELEVANT = ("augmentation", "num_workers", "unpaired", "cache_dir", "fold", "seed")
 
 
 def check_budget(where: str, table: Table, configs: dict[str, dict[str, Any]]) -> None:

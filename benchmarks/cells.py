@@ -23,8 +23,9 @@ WHY = {
     CEILING: "what a perfect method would make of real images is not known",
     ON_PAIRS: "it is fitted on pairs, and there are none to train on",
 }
-VERSIONS = {"PhantomDataModule": VERSION, "BUSI": 2}  # of data whose images or splits are no longer what they were
-OF_VERSIONS = "versions"  # of its data, in a cell's config
+# Of what is no longer what it was under the same config: images, splits, a network, a preset.
+VERSIONS = {"PhantomDataModule": VERSION, "BUSI": 2, "LPIPS": 2, "matched": 2}
+OF_VERSIONS = "versions"  # of these, in a cell's config
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,17 @@ class TableCells:
         """For a classifier, ``earlier`` are the cells of the tables above."""
         return self._of_sets(earlier) if self.table.sets else self._of_rows()
 
+    def trained_together(self) -> Iterator[dict[str, dict[str, Any]]]:
+        """The configs of the rows that are compared, by name: all, or of each set those that are trained on it."""
+        if not self.table.sets:
+            yield self.resolved
+        for train in dict.fromkeys(column.split(BETWEEN)[0] for column in self.table.columns):
+            yield {
+                name: config | {"data": self._of_set(config, train)}
+                for name, config in self.resolved.items()
+                if any(column.split(BETWEEN)[0] == train for column in self._asked(name))
+            }
+
     def own_rows(self) -> dict[str, str]:
         """The class paths of the rows that a table without sets has by itself, by name: trivial rows, and a ceiling."""
         if self.table.sets:
@@ -123,29 +135,35 @@ class TableCells:
         return {name: path for name, path in UNTRAINED.items() if _suits(path, data, data)}
 
     def unsuited(self) -> dict[str, str]:
-        """Of rows that the data cannot serve, why: a ceiling of images that are not simulated, a fit on pairs without
-        any."""
-        return {
-            name: WHY[row.class_path]
-            for name, row in self.rows.items()
-            if row.class_path in WHY and not self._served(name)
-        }
-
-    def _served(self, name: str) -> bool:
-        if self.table.sets:
-            return bool(self.columns_of(name))
-        data = self._with_own(self.key, self.resolved[name]["data"])
-        return _suits(self.rows[name].class_path, data, data)
+        """What the data cannot serve (``row 'x'``, or ``column 'A>B' of row 'x'``), and why: a ceiling of images that are
+        not simulated, a fit on pairs without any."""
+        found: dict[str, str] = {}
+        for name, row in self.rows.items():
+            if row.class_path not in WHY:
+                continue
+            lost = [column for column in self._asked(name) if column not in self.columns_of(name)]
+            if self.table.sets:
+                whole = len(lost) == len(self._asked(name))
+            else:
+                data = self._with_own(self.key, self.resolved[name]["data"])
+                whole = not _suits(row.class_path, data, data)
+            words = [f"row '{name}'"] if whole else [f"column '{column}' of row '{name}'" for column in lost]
+            found |= dict.fromkeys(words, WHY[row.class_path])
+        return found
 
     def columns_of(self, name: str) -> list[str]:
         """The columns of a row: those that it names, or all; without those whose data cannot serve it."""
-        row, config = self.rows[name], self.resolved[name]
-        asked = [column for column in self.table.columns if row.columns is None or column in row.columns]
+        class_path, config = self.rows[name].class_path, self.resolved[name]
         return [
             column
-            for column in asked
-            if _suits(row.class_path, *(self._own_of_set(config, side) for side in column.split(BETWEEN)))
+            for column in self._asked(name)
+            if _suits(class_path, *(self._own_of_set(config, side) for side in column.split(BETWEEN)))
         ]
+
+    def _asked(self, name: str) -> list[str]:
+        """The columns that a row names, or all."""
+        own = self.rows[name].columns
+        return [column for column in self.table.columns if own is None or column in own]
 
     def _data_of_rows(self) -> dict[str, Any]:
         """The data section that trivial rows and ceilings take: the first row's."""
@@ -223,6 +241,8 @@ class TableCells:
         resolved["trainer"].pop("logger", None)
         if row.class_path:
             resolved["model"] = {"class_path": row.class_path}
+        if row.class_path in UNTRAINED.values():
+            resolved["data"]["init_args"].pop("augmentation", None)
         of_cell = {key: ANALYSES[key].of_cell(settings) for key, settings in self.table.analyses.items()}
         return resolved | {key: settings for key, settings in of_cell.items() if settings is not None}
 
@@ -252,9 +272,11 @@ def _untrained(class_path: str, like: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_version(config: dict[str, Any]) -> dict[str, Any]:
-    """Scores on images that were simulated or split otherwise are not those of this cell."""
+    """Scores that were measured otherwise are not those of this cell."""
     sections = [config["data"], *config.get("tests", {}).values()]
     used = {class_name(section) for section in sections} & set(VERSIONS)
+    used |= {"LPIPS"} if config.get("evaluation", {}).get("lpips_weights") else set()
+    used |= {"matched"} & {config["model"].get("init_args", {}).get("preset")}
     return config | ({OF_VERSIONS: {name: VERSIONS[name] for name in sorted(used)}} if used else {})
 
 

@@ -71,7 +71,8 @@ def read_suite(name: str, data: Mapping[str, OwnData] | None = None) -> Suite:
     expanded = {key: _with_grid(table) for key, table in tables.items()}
     of_tables = {key: TableCells(path, key, table, data) for key, (table, _) in expanded.items()}
     for cells in of_tables.values():
-        check_budget(cells.where, cells.table, cells.resolved)
+        for configs in cells.trained_together():
+            check_budget(cells.where, cells.table, configs)
     _check_names(path.stem, set().union(*(cells.names() for cells in of_tables.values())), data)
     suite = Suite(path.stem, text.title or path.stem, data=data)
     for key, (table, points) in expanded.items():
@@ -172,16 +173,17 @@ def _planned(cells: TableCells, points: dict[str, dict[str, Any]]) -> PlannedTab
 
 
 def _with_suited_rows(cells: TableCells, has_own_data: bool) -> tuple[Table, list[str]]:
-    """The table without rows that a user's own data cannot serve, and a line on each.
+    """The table without rows that a user's own data cannot serve, and a line on each, and on each column that a row
+    does without.
 
     Raises:
         InputError: the suite's own data cannot.
     """
     unsuited = cells.unsuited()
     if not has_own_data:
-        InputError.raise_for(f"{cells.where}: row '{row}': {why}; leave it out" for row, why in unsuited.items())
-    rows = {row: settings for row, settings in cells.table.rows.items() if row not in unsuited}
-    lines = [f"row '{row}' of table '{cells.key}' is left out; {why}" for row, why in unsuited.items()]
+        InputError.raise_for(f"{cells.where}: {what}: {why}; leave it out" for what, why in unsuited.items())
+    rows = {row: settings for row, settings in cells.table.rows.items() if f"row '{row}'" not in unsuited}
+    lines = [f"{what} of table '{cells.key}' is left out; {why}" for what, why in unsuited.items()]
     return replace(cells.table, rows=rows), lines
 
 

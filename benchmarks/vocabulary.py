@@ -186,7 +186,7 @@ class Table(Vocabulary):
         if self.compare and self.rows[self.compare].get("class_path") == CEILING:
             raise InputError(f"{where}: compare '{self.compare}' is a ceiling, which is not tested; name a method")
         if not self.sets and (taken := sorted(set(UNTRAINED) & set(self.rows))):
-            raise InputError(f"{where}: row '{taken[0]}' is there by itself; give yours another name")
+            raise InputError(f"{where}: row '{taken[0]}' is there by itself where the data allow it; leave it out")
         for argument, values in self.grid.items():
             if not values or not all(_is_a(value, float) for value in values):
                 raise InputError(f"{where}: grid: {argument} is {values}; list at least one number")

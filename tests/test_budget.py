@@ -38,6 +38,11 @@ def suite(tmp_path, b: dict | None = None, **table) -> str:
         ({"trainer": {"max_steps": 100}}, "trainer.max_steps is -1 and 100"),
         ({"trainer": {"accumulate_grad_batches": 2}}, "trainer.accumulate_grad_batches is 1 and 2"),
         ({"trainer": {"limit_train_batches": 0.5}}, "trainer.limit_train_batches is 1.0 and 0.5"),
+        ({"trainer": {"max_time": "00:01:00:00"}}, "trainer.max_time is None and 00:01:00:00"),
+        ({"trainer": {"overfit_batches": 2}}, "trainer.overfit_batches is 0.0 and 2"),
+        ({"trainer": {"min_epochs": 3}}, "trainer.min_epochs is None and 3"),
+        ({"trainer": {"devices": 4}}, "trainer.devices is 1 and 4"),
+        ({"trainer": {"callbacks": ["EarlyStopping"]}}, "trainer.callbacks is None and .'EarlyStopping'."),
         ({"config": "hsct.yaml", "model": {}}, "data.batch_size is 1 and 16"),
     ],
 )  # fmt: skip
@@ -64,6 +69,14 @@ def test_rows_of_other_budgets_are_refused_in_one_line(b, message, tmp_path):
 )
 def test_what_changes_neither_images_nor_updates_is_free(b, tmp_path):
     assert read_suite(suite(tmp_path, b)).plan().tables["t"].budget == ""
+
+
+def test_rows_of_sets_are_compared_on_the_sets_that_they_are_trained_on(tmp_path):
+    """What a set lays over a row's own data, and a fold or seed, is no difference."""
+    sets = {"sets": {"P": {"patients": 20}}, "columns": ["P>P"]}
+    read_suite(suite(tmp_path, {"data": {"patients": 30, "fold": 1, "seed": 2}}, **sets))
+    with pytest.raises(InputError, match=r"data\.batch_size is 1 and 2"):
+        read_suite(suite(tmp_path, {"data": {"batch_size": 2}}, **sets))
 
 
 def test_a_method_of_ones_own_counts_and_one_that_is_not_there_is_left_to_its_cell(tmp_path):

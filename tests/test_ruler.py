@@ -13,6 +13,7 @@ from benchmarks.suite import read_suite
 from datamodules import PairedFolderDataModule
 from datamodules.batch import CeilingData
 from datamodules.errors import InputError
+from datamodules.transforms import Augmentation
 from tests import tiny
 from zoo.metrics.lncc import LNCC
 
@@ -86,6 +87,44 @@ def test_a_source_that_never_varies_has_no_slope():
     assert float(linear.slope) == 0
 
 
+@pytest.mark.parametrize("row", [MeanTarget, Linear])
+def test_they_are_fitted_on_the_images_as_they_are(row):
+    """Augmentation is the training's affair: it would move all images alike, or blur their mean."""
+    moves = Augmentation(horizontal_flip=1.0, rotate=20.0, contrast=0.5)
+    plain, augmented = row(), row()
+    plain.learn(tiny.data("enhancement", size=(16, 16)))
+    augmented.learn(tiny.data("enhancement", size=(16, 16), augmentation=moves))
+    source = torch.rand(2, 1, 16, 16)
+    assert torch.equal(plain(source), augmented(source))
+
+
+def test_a_row_that_is_not_trained_has_no_augmentation_whatever_its_name(tmp_path):
+    rows = {"U-Net": {"config": "pix2pix.yaml"}, "fitted": row("Linear"), "perfect": row("Ceiling")}
+    cells = {cell.row: cell for cell in read(tmp_path, rows=rows, **PAIRS).cells}
+    assert [name for name, cell in cells.items() if "augmentation" in cell.config["data"]["init_args"]] == ["U-Net"]
+
+
+@pytest.mark.parametrize("row", [MeanTarget, Linear])
+def test_another_size_than_that_of_the_fit_is_refused(row):
+    fitted = row()
+    fitted.learn(tiny.data("enhancement", size=(16, 16)))
+    message = f"{row.__name__}: is fitted pixel by pixel on images of 16 x 16, and these are 16 x 24; leave the column"
+    with pytest.raises(InputError, match=message):
+        fitted(torch.rand(1, 1, 16, 24))
+
+
+def test_a_fit_in_kilopascal_is_tested_in_metres_a_second():
+    """c = sqrt(E / (3 rho)): on prostates of up to 100 kPa, tested on thyroids of up to 10 m/s."""
+    mean = MeanTarget()
+    mean.learn(tiny.data("prostate", patients=4, size=(16, 16), fractions=(0.5, 0, 0.5)))
+    thyroids = tiny.data("thyroid", patients=4, size=(16, 16), fractions=(0, 0, 1))
+    mean.__dict__["_trainer"] = type("Trainer", (), {"datamodule": thyroids})()
+    batch = {"source": torch.zeros(1, 1, 16, 16)}
+    kilopascal = (mean(batch["source"]) + 1) / 2 * 100
+    speed = (mean.test_step(batch, 0)["translation"] + 1) / 2 * 10
+    assert torch.allclose(speed, (kilopascal / 3).sqrt(), atol=1e-3)
+
+
 def test_colour_is_averaged_where_the_target_is_grey():
     source = torch.rand(2, 3, 4, 4)
     assert torch.allclose(Identity(in_channels=3, out_channels=1)(source), source.mean(1, keepdim=True))
@@ -111,7 +150,7 @@ def test_trivial_rows_and_the_ceiling_are_there_by_themselves(tmp_path):
     assert suite.tables["t"].ceilings == ["ceiling"]
     assert [cell.row for cell in suite.cells if cell.trivial] == ["identity", "mean", "linear", "ceiling"]
     for name in ("linear", "ceiling"):
-        with pytest.raises(InputError, match=f"row '{name}' is there by itself; give yours another name"):
+        with pytest.raises(InputError, match=f"row '{name}' is there by itself where the data allow it; leave it out"):
             read(tmp_path, rows={name: {"config": "pix2pix.yaml"}})
 
 
@@ -152,6 +191,17 @@ def test_with_ones_own_data_they_are_left_out_and_that_is_said(tmp_path):
     assert list(cell.config["tests"]) == ["A>A"], "the column that is still simulated"
 
 
+def test_a_column_that_a_row_cannot_have_is_refused_or_said(tmp_path):
+    write_pairs(tmp_path / "mine")
+    real = {"class_path": "PairedFolderDataModule", "root": str(tmp_path / "mine")}
+    rows = {"U-Net": {"config": "pix2pix.yaml"}, "perfect": row("Ceiling")}
+    mixed = {"sets": {"A": {}, "B": {}}, "columns": ["A>A", "A>B"]}
+    with pytest.raises(InputError, match="t': column 'A>B' of row 'perfect': what a perfect method would make of real"):
+        read(tmp_path, rows=rows, **mixed | {"sets": {"A": {}, "B": real}})
+    (line,) = read(tmp_path, f"B={tmp_path / 'mine'}", rows=rows, **mixed).left_out
+    assert line.startswith("column 'A>B' of row 'perfect' of table 't' is left out; what a perfect method")
+
+
 def test_asked_all_the_same_they_say_why_not(tmp_path):
     write_pairs(tmp_path)
     data = PairedFolderDataModule(tmp_path, size=(32, 32))
@@ -160,6 +210,16 @@ def test_asked_all_the_same_they_say_why_not(tmp_path):
         Ceiling().learn(data)
     with pytest.raises(InputError, match="linear: is fitted on pairs, and the task 'harmonization' has none to train"):
         Linear().learn(tiny.data("harmonization"))
+
+
+def test_what_is_measured_otherwise_is_another_cell(tmp_path):
+    """LPIPS was on VGG-16 before, the preset was RMSProp's printed rate."""
+    scored = {"evaluation": {"lpips_weights": "a file"}}
+    rows = {"U-Net": {"config": "pix2pix.yaml"}, "matched": {"config": "pix2pix.yaml", "model": {"preset": "matched"}}}
+    versions = {cell.row: cell.config[OF_VERSIONS] for cell in read(tmp_path, rows=rows).cells}
+    assert versions["U-Net"] == {"PhantomDataModule": 2}
+    assert versions["matched"] == {"PhantomDataModule": 2, "matched": 2}
+    assert {cell.config[OF_VERSIONS]["LPIPS"] for cell in read(tmp_path, **scored).cells} == {2}
 
 
 def test_data_of_another_version_are_other_cells(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp, ttest_rel, wilcoxon
 
-from benchmarks.tables.statistics import best, by_patient, compare, holm, not_worse, over_runs
+from benchmarks.tables.statistics import RESAMPLES, best, by_patient, compare, holm, not_worse, over_runs
 from tests.facts import METRIC
 
 
@@ -177,3 +177,39 @@ def test_bold_are_the_best_and_what_is_not_worse_beyond_its_interval():
 def test_closest_to_0_is_a_matter_of_distance():
     values = {"above": 0.5, "below": -0.5, "far above": 2.0, "far below": -2.0}
     assert not_worse(rows(values, "ME", noise=0.2), METRIC["ME"]) == {"above", "below"}
+
+
+def test_a_patient_on_two_devices_is_two_places_of_one_patient():
+    scores = pd.DataFrame({
+        "fold": 0, "seed": 0, "row": "a", "id": list("abcd"), "patient": ["x", "x", "y", "y"], "organ": "breast",
+        "device": ["A", "B", "A", "A"], "label": 0, "pixels": 1, "MAE": [1.0, 2.0, 3.0, 5.0],
+    })  # fmt: skip
+    found = by_patient(scores, [METRIC["MAE"]]).set_index("id")["MAE"]
+    assert found.to_dict() == {"x/breast/A": 1.0, "x/breast/B": 2.0, "y": 4.0}
+
+
+def test_a_fold_without_a_score_is_left_out_of_a_comparison():
+    rng = np.random.default_rng(0)
+    one = pd.DataFrame({"fold": np.repeat([0, 1], 20), "seed": 0, "id": [f"{n}" for n in range(40)]})
+    one["patient"], one["MAE"] = one["id"], rng.normal(1, 1, 40)
+    other = one.assign(MAE=one["MAE"] + 1 + rng.normal(0, 0.1, 40))
+    whole = compare(one, other, METRIC["MAE"])
+    other.loc[other["fold"] == 1, "MAE"] = np.nan
+    part = compare(one, other, METRIC["MAE"])
+    assert (whole.folds, part.folds) == (2, 1)
+    assert part.difference == pytest.approx(-1, abs=0.1)
+
+
+def test_p_values_of_clear_differences_are_told_apart_beyond_the_resamplings():
+    """So that Holm's factors leave something of them; where they can be counted, both ways agree."""
+    rng = np.random.default_rng(0)
+    found = []
+    for shift in (0.55, 1.0, 3.0):
+        one = pd.DataFrame({"fold": 0, "seed": 0, "id": [f"{n}" for n in range(40)]})
+        one["patient"], one["MAE"] = one["id"], rng.normal(0, 1, 40)
+        found.append(compare(one, one.assign(MAE=one["MAE"] + shift + rng.normal(0, 1, 40)), METRIC["MAE"]))
+    p = [comparison.bootstrap for comparison in found]
+    assert p[0] > p[1] > p[2]
+    assert p[2] < 1e-6 < 1 / RESAMPLES
+    assert 0.2 < p[0] / found[0].t_test_patients < 5
+    assert 0.1 < p[1] / found[1].t_test_patients < 10

@@ -55,7 +55,10 @@ def test_what_is_no_mapping_is_no_table_row_or_paper(given):
         ({"sets": {"A": {}}, "columns": ["A>B"]}, "its columns name 'B', which is none of its sets"),
         ({"folds": []}, "folds are \\[\\]; name at least one, and each once"),
         ({"seeds": [0, 0]}, "seeds are .*; name at least one, and each once"),
-        ({"rows": {"identity": {"config": "sswe.yaml"}}}, "row 'identity' is there by itself; give yours another name"),
+        (
+            {"rows": {"identity": {"config": "sswe.yaml"}}},
+            "row 'identity' is there by itself where",
+        ),
         ({"grid": {"width": []}}, "grid: width is .*; list at least one number"),
         ({"grid": {"width": ["a"]}}, "grid: width is .*; list at least one number"),
         ({"reference": {"foo": 1}}, "reference: unknown key 'foo'"),

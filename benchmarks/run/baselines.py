@@ -28,26 +28,43 @@ class Identity(Translator):
         raise TypeError(f"{type(self).__name__} is not trained")
 
 
-class MeanTarget(Identity):
-    """The mean training target, pixel by pixel, whatever the source; where none is ever valid, the mean of all."""
+class _Fitted(Identity):
+    """Fitted pixel by pixel on the training samples as they are, without augmentation."""
 
-    mean: Tensor
+    mean_target: Tensor
 
     def learn(self, data: TranslationData) -> None:
-        self.register_buffer("mean", _Moments.of(self, data).mean_target())
+        self.trained_on = data.task.target  # whose scale is converted to that of the data that it is tested on
+        self.keep(_Moments.of(self, data))
+
+    def keep(self, moments: "_Moments") -> None:
+        self.register_buffer("mean_target", moments.mean_target())
+
+    def check_size(self, source: Tensor) -> None:
+        """Raises InputError for images of another size than those of the fit."""
+        (rows, columns), (own_rows, own_columns) = source.shape[-2:], self.mean_target.shape[-2:]
+        if (rows, columns) != (own_rows, own_columns):
+            raise InputError(
+                f"{type(self).__name__}: is fitted pixel by pixel on images of {own_rows} x {own_columns}, and these "
+                f"are {rows} x {columns}; leave the column out of this row's 'columns'"
+            )
+
+
+class MeanTarget(_Fitted):
+    """The mean training target, pixel by pixel, whatever the source; where none is ever valid, the mean of all."""
 
     def forward(self, source: Tensor) -> Tensor:
-        return self.mean.expand(len(source), -1, -1, -1)
+        self.check_size(source)
+        return self.mean_target.expand(len(source), -1, -1, -1)
 
 
-class Linear(Identity):
+class Linear(_Fitted):
     """Least squares on the training pairs: y_c(p) = mean_c(p) + k_c (x(p) - mean of x(p)), a coefficient a channel.
 
     x is the source, y_c a channel of the target, p a pixel; of several source channels each has its own target's.
     """
 
     mean_source: Tensor
-    mean_target: Tensor
     slope: Tensor
 
     def learn(self, data: TranslationData) -> None:
@@ -55,12 +72,15 @@ class Linear(Identity):
             raise InputError(
                 f"linear: is fitted on pairs, and the task '{data.task.name}' has none to train on; leave the row out"
             )
-        moments = _Moments.of(self, data)
+        super().learn(data)
+
+    def keep(self, moments: "_Moments") -> None:
+        super().keep(moments)
         self.register_buffer("mean_source", moments.mean_source())
-        self.register_buffer("mean_target", moments.mean_target())
         self.register_buffer("slope", moments.slope())
 
     def forward(self, source: Tensor) -> Tensor:
+        self.check_size(source)
         return self.mean_target + self.slope * (super().forward(source) - self.mean_source)
 
 
@@ -97,6 +117,7 @@ class _Moments:
     def of(cls, method: Identity, data: TranslationData) -> "_Moments":
         assert isinstance(data, UltrasoundDataModule), "benchmarks run on nothing else"
         dataset = data.dataset("train")
+        dataset.augment = None
         sums = [torch.zeros(())] * 5
         for index in range(len(dataset)):
             sample = dataset[index]

@@ -99,10 +99,12 @@ def _on_runs(results: Results, table: PlannedTable) -> Iterator[str]:
 
 def _on_ranks(results: Results, table: PlannedTable) -> Iterator[str]:
     seeds = len({cell.seed for cell in results.cells_of(table.key)})
-    covered = "patients and of the seeds of training" if seeds > 1 else "patients, not of training: there is one seed"
+    covered = "patients, not of training: there is one seed"
+    if seeds > 1:
+        covered = "patients and of the seeds of training" + (", of which two say little" if seeds == 2 else "")
     yield (
         "Bold: the best row of a column, and every row whose difference from it has a 95 % interval with 0 in it "
-        f"(resampling of {covered})."
+        f"(resampling of {covered}); of a number of a whole test set the best alone."
     )
     if table.ceilings:
         yield "In italics: ceilings, known to the simulator. They are no methods, never bold and not tested."
@@ -114,10 +116,11 @@ def _on_budgets(results: Results, table: PlannedTable) -> Iterator[str]:
         devices = sorted({folder.environment.get("device", "an unknown device") for folder in folders})
         yield (
             "parameters: of what an image passes through in use, discriminators excepted; updates: batches trained on; "
-            f"training: time on {', '.join(devices)}, data and tests excepted; means over runs."
+            f"training: time on {', '.join(devices)} with its validations, without preparing data and tests; "
+            "means over runs."
         )
     if table.budget:
-        yield "Rows are trained on different budgets (`budget: free`); compare their updates, too."
+        yield "Rows are trained on different budgets (budget: free); compare their updates, too."
 
 
 def _on_columns(table: PlannedTable) -> Iterator[str]:

@@ -11,6 +11,7 @@ from benchmarks.results import Metric
 
 RUN = ["fold", "seed"]
 RESAMPLES = 2000
+RARE = 10  # resamplings
 ROUNDING = 1e-15  # in variances of scores
 OF_SET = "set"  # how a metric pools that is one number of a whole test set
 OF_PROBABILITIES = ("accuracy", "F1", "AUC")  # how a classifier's scores pool: from the probabilities of a whole run
@@ -41,7 +42,7 @@ def over_runs(scores: pd.DataFrame, metric: Metric) -> tuple[float, float, float
 
 def by_patient(scores: pd.DataFrame, metrics: Iterable[Metric]) -> pd.DataFrame:
     """Scores of single images to those of patients, each pooled as its metric says, over all their valid ``pixels``
-    where it says so. The patient takes the place of ``id``."""
+    where it says so. The patient takes the place of ``id``, with organ and device where there are several."""
     keys = [name for name in ("row", "fold", "seed", "cell", "column", "organ", "device", "patient") if name in scores]
     pooling = {metric.name: metric.pooling for metric in metrics}
     numeric = [name for name in scores.select_dtypes("number") if name not in (*keys, "label", "pixels")]
@@ -51,12 +52,11 @@ def by_patient(scores: pd.DataFrame, metrics: Iterable[Metric]) -> pd.DataFrame:
         found = {name: _pooled(own[name], weight, pooling.get(name, "mean")) for name in numeric}
         return pd.Series(found | {"pixels": own["pixels"].sum()})
 
-    return (
-        scores.groupby(keys, sort=False, dropna=False)
-        .apply(pooled)
-        .reset_index()
-        .assign(id=lambda rows: rows["patient"])
-    )
+    found = scores.groupby(keys, sort=False, dropna=False).apply(pooled).reset_index()
+    places = [name for name in ("organ", "device") if name in found]
+    several = found.duplicated([name for name in keys if name not in places], keep=False)
+    named = found["patient"].str.cat(found[places].astype(str), sep="/") if places else found["patient"]
+    return found.assign(id=found["patient"].where(~several, named))
 
 
 def _pooled(values: pd.Series, weight: pd.Series, how: str) -> float:
@@ -88,8 +88,8 @@ class Comparison:
 
 
 def compare(one: pd.DataFrame, other: pd.DataFrame, metric: Metric, seed: int = 0) -> Comparison | None:
-    """Per-image scores of two methods, paired by run and patient; None where they share no run, one has no score, or
-    there are too few patients to resample (an AUC of two).
+    """Per-image scores of two methods, paired by run and patient, over the folds in which both have a score; None where
+    there is none, or too few patients to resample (an AUC of two).
 
     Interval and p-value are percentiles of resampled differences. In every fold n - 1 of its n patients are drawn with
     replacement (so the variance is unbiased: Rao and Wu, JASA 1988), alike for all seeds. Where folds f of F have S_f
@@ -100,19 +100,21 @@ def compare(one: pd.DataFrame, other: pd.DataFrame, metric: Metric, seed: int = 
 
     The deviations are divided by sqrt(chi^2_nu / nu), so that their tails are those of a t distribution: 1 / nu = r /
     sum_f (S_f - 1) + (1 - r) / sum_f (n_f - 1), with r the share of V in the whole variance. Satterthwaite's rule takes
-    r^2 and (1 - r)^2, and with three seeds calls up to 9 % of equals different at 5 %; this one 3 to 7 %, whatever r.
+    r^2 and (1 - r)^2, and with three seeds calls up to 9 % of equals different at 5 %; this one 3 to 7 %, whatever r
+    (simulated with 12 to 60 patients; two seeds are too few, with up to 13 %). Where fewer than RARE resamplings lie
+    beyond 0 to be counted, the p-value is that of the t distribution.
     """
-    folds = _folds(one, other)
-    differences = [fold.differences(metric) for fold in folds]
-    if not folds or not all(np.isfinite(of_seeds).all() for of_seeds in differences):
+    scored = [(fold, fold.differences(metric)) for fold in _folds(one, other)]
+    scored = [(fold, of_seeds) for fold, of_seeds in scored if np.isfinite(of_seeds).all()]
+    if not scored:
         return None
+    folds, differences = ([*part] for part in zip(*scored, strict=True))
     of_folds = np.array([of_seeds.mean() for of_seeds in differences])
-    resampled = _resampled(folds, differences, metric, seed)
+    resampled, freedom = _resampled(folds, differences, metric, seed)
     if not len(resampled):
         return None
-    beyond = min(float(np.mean(resampled <= 0)), float(np.mean(resampled >= 0)))
     low, high = np.percentile(resampled, (2.5, 97.5))
-    bootstrap = min(1.0, max(2 * beyond, 1 / RESAMPLES))
+    bootstrap = _p_value(resampled, freedom)
     of_patients, wilcoxon = _paired_tests(metric, folds)
     runs = sum(map(len, differences))
     return Comparison(
@@ -165,12 +167,31 @@ def _drawn(seed: int, fold: int, patients: int) -> np.ndarray:
     return rng.multinomial(max(1, patients - 1), np.full(patients, 1 / patients), RESAMPLES).astype(float)
 
 
-def _resampled(folds: list[_Fold], differences: list[np.ndarray], metric: Metric, seed: int) -> np.ndarray:
-    """The mean difference under every resampling of patients and, where there are several seeds, of training."""
+def _p_value(resampled: np.ndarray, freedom: float) -> float:
+    """Two-sided, of a difference of 0: twice the share of resamplings beyond it; where they are too few to be counted,
+    by the t distribution of their quartiles (of few degrees of freedom it has no standard deviation)."""
+    from scipy.stats import t
+
+    beyond = min(int((resampled <= 0).sum()), int((resampled >= 0).sum()))
+    if beyond >= RARE:
+        return min(1.0, 2 * beyond / len(resampled))
+    quarter = float(np.subtract(*np.percentile(resampled, (75, 25)))) / 2
+    error = quarter / float(t.ppf(0.75, freedom))
+    if error <= 0:
+        return 1.0 if not resampled.mean() else 0.0
+    counted = 2 * (beyond + 1) / len(resampled)
+    return min(counted, 2 * float(t.sf(abs(float(np.median(resampled))) / error, freedom)))
+
+
+def _resampled(
+    folds: list[_Fold], differences: list[np.ndarray], metric: Metric, seed: int
+) -> tuple[np.ndarray, float]:
+    """The mean difference under every resampling of patients and, where there are several seeds, of training; and the
+    degrees of freedom of its tails."""
     drawn = [fold.resampled(metric, seed) for fold in folds]
     usable = np.all([np.isfinite(of_fold).all(1) for of_fold in drawn], axis=0)  # not draws of a single class
     if not usable.any():
-        return np.empty(0)
+        return np.empty(0), 1.0
     drawn = [of_fold[usable] for of_fold in drawn]
     resampled = np.mean([of_fold.mean(1) for of_fold in drawn], axis=0)
     variance = _training_variance(differences, drawn)
@@ -179,7 +200,7 @@ def _resampled(folds: list[_Fold], differences: list[np.ndarray], metric: Metric
     freedom = 1 / (share / seeds + (1 - share) / max(1, sum(fold.patients - 1 for fold in folds)))
     rng = np.random.default_rng([seed, 0, 1])  # not the numbers that a fold's patients are drawn by
     deviation = resampled - resampled.mean() + np.sqrt(variance) * rng.standard_normal(len(resampled))
-    return resampled.mean() + deviation / np.sqrt(rng.chisquare(freedom, len(resampled)) / freedom)
+    return resampled.mean() + deviation / np.sqrt(rng.chisquare(freedom, len(resampled)) / freedom), freedom
 
 
 def _training_variance(differences: list[np.ndarray], drawn: list[np.ndarray]) -> float:
