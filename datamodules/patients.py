@@ -21,6 +21,7 @@ def read_patients(path: Path) -> dict[str, str]:
     Raises:
         InputError: it is none, has an empty cell, or an id twice.
     """
+    path = Path(path)  # from Python it may be text
     table = read_table(path, COLUMNS) if path.is_file() else pd.DataFrame()
     if not set(COLUMNS) <= set(table.columns):
         raise InputError(f"{path}: not a CSV with the columns {', '.join(COLUMNS)}; correct it")

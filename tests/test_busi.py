@@ -152,6 +152,8 @@ def test_a_table_of_patients_takes_the_place_of_looks(alike, tmp_path):
     assert data.remark == ""
     assert data.rows.set_index("id")["patient"]["benign (7)"] == "p3"
     assert data.rows["patient"].nunique() == 15
+    as_text = BUSI(alike, patients=str(tmp_path / "patients.csv"), size=(16, 16))
+    assert as_text.splits().equals(data.splits())
 
 
 @pytest.mark.parametrize(

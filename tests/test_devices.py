@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from datamodules import DeviceFolders, InputError
+from datamodules.transforms import Augmentation
 from tests import tiny
 from tests.conftest import ROOT
 from zoo.cli import main
@@ -99,6 +100,53 @@ def test_masks_stand_in_a_devices_own_folder(folder):
     lesions = {sample["id"]: float(sample["lesion"].float().mean()) for sample in samples}
     assert lesions["alpha/p0_0"] == 0.5
     assert sum(lesions.values()) == 0.5
+
+
+@pytest.fixture
+def lesions(folder):
+    """Every image has a bright lesion: of sources at the bottom right, of targets at the top left, each as long as
+    its number says."""
+    for path in sorted(folder.glob("*/*.png")):
+        n, of_target = int(path.stem.rpartition("_")[2]), path.parent.name == "reference"
+        mask = np.zeros((32, 32), np.uint8)
+        mask[slice(1, 5) if of_target else slice(25, 29), : n + 1] = 255
+        mask = mask if of_target else mask[:, ::-1]
+        (path.parent / "lesion").mkdir(exist_ok=True)
+        Image.fromarray(mask).save(path.parent / "lesion" / path.name)
+        Image.fromarray(np.maximum(mask, 10)).save(path)
+    return folder
+
+
+def bright(image: torch.Tensor) -> torch.Tensor:
+    return image > 0
+
+
+def test_a_targets_lesion_is_of_the_targets_own_row(lesions):
+    data = module(lesions)
+    splits = data.splits()
+    allowed = {4 * (int(name.rpartition("_")[2]) + 1) for name in splits["id"][
+        (splits["split"] == "test") & (splits["device"] == "reference")]}  # fmt: skip
+    seen = set()
+    for batch in data.test_dataloader():
+        assert batch["target_lesion"].dtype == torch.bool
+        assert batch["target_lesion"].shape == batch["target"].shape
+        assert torch.equal(batch["target_lesion"], bright(batch["target"]))
+        assert torch.equal(batch["lesion"], bright(batch["source"]))
+        assert not batch["target_lesion"][..., 16:, :].any(), "a source's lesion is there"
+        seen |= set(batch["target_lesion"].sum((1, 2, 3)).tolist())
+    assert seen == allowed
+
+
+@pytest.mark.parametrize("flip", ["horizontal_flip", "vertical_flip"])
+def test_training_moves_a_targets_lesion_as_the_target(lesions, flip):
+    plain, flipped = module(lesions), module(lesions, augmentation=Augmentation(**{flip: 1.0}))
+    axis = {"horizontal_flip": -1, "vertical_flip": -2}[flip]
+    for batch, moved in zip(plain.train_dataloader(), flipped.train_dataloader(), strict=True):
+        assert batch["id"] == moved["id"]
+        assert torch.equal(moved["target_lesion"], bright(moved["target"]))
+        assert torch.equal(moved["target_lesion"], batch["target_lesion"].flip(axis))
+        assert torch.equal(moved["lesion"], batch["lesion"].flip(axis))
+        assert not torch.equal(moved["target_lesion"], batch["target_lesion"])
 
 
 def test_faults_name_the_device(folder):

@@ -11,6 +11,7 @@ import torchvision
 from scipy.linalg import sqrtm
 
 from datamodules import InputError
+from datamodules.batch import Task
 from tests import tiny
 from tests.trunks import REAL, real_weights, trusted
 from zoo import weights
@@ -236,6 +237,52 @@ def test_the_backbone_is_the_evaluations_choice(tmp_path, monkeypatch):
         assert evaluation.pretrained["LPIPS"] == f"v0.1 on {title}, pretrained on ImageNet"
     with pytest.raises(InputError, match=r"alex\.pth: holds AlexNet, not VGG-16: choose that backbone"):
         Evaluation(task, str(tmp_path / "alex.pth"), "vgg")
+
+
+@pytest.mark.parametrize(("backbone", "key", "least"), [("alex", "lpips_weights", 31), ("vgg", "frechet_weights", 16)])
+def test_images_that_are_too_small_are_refused_before_anything_is_trained_or_scored(
+    backbone, key, least, tmp_path, monkeypatch
+):
+    torch.save(trusted(monkeypatch, backbone), tmp_path / "trunk.pth")
+    for size in ((32, least), (least - 1, 32)):
+        data, model = tiny.data("enhancement", size=size), tiny.method("sswe", out_channels=1)
+        evaluation = Evaluation(data.task, out_dir=tmp_path / str(size), **{key: str(tmp_path / "trunk.pth")})
+        trainer = tiny.trainer(tmp_path, callbacks=[evaluation])
+        trainer.datamodule = data  # as the trainer has it when the hooks are called
+        if size[1] == least:
+            evaluation.on_fit_start(trainer, model)
+            evaluation.on_test_start(trainer, model)
+            assert (tmp_path / str(size) / "splits.csv").is_file()
+            continue
+        said = rf"^{key}: images of {least - 1} x 32 pixels are too small for .*, which needs {least} a side; .*null$"
+        for run in (trainer.fit, trainer.test):
+            with pytest.raises(InputError, match=said):
+                run(model, datamodule=data)
+        assert trainer.global_step == 0
+        assert not evaluation.rows
+        assert not (tmp_path / str(size)).exists()
+
+
+def test_images_without_a_network_to_score_them_may_be_of_any_size(tmp_path):
+    data = tiny.data("enhancement", size=(8, 8))
+    evaluation = Evaluation(data.task, out_dir=tmp_path)
+    trainer = tiny.trainer(tmp_path)
+    trainer.datamodule = data
+    evaluation.on_test_start(trainer, None)
+
+
+@pytest.mark.parametrize(
+    ("references", "tested", "scored"),
+    [(("target",), None, {"val", "test"}), (("source",), ("target", "source"), {"test"}), (("source",), None, set())],
+)
+def test_lpips_is_remarked_on_only_where_it_is_scored(references, tested, scored, tmp_path, monkeypatch):
+    torch.save(trusted(monkeypatch, "alex"), tmp_path / "alex.pth")
+    task = Task("devices", paired=False, references=references, test_references=tested)
+    evaluation = Evaluation(task, str(tmp_path / "alex.pth"))
+    assert {stage for stage, metrics in evaluation.metrics.items() if "LPIPS" in metrics} == scored
+    remark = {"LPIPS": "v0.1 on AlexNet, pretrained on ImageNet"} if scored else {}
+    assert evaluation.pretrained == remark | {"FID": "", "Frechet VGG": ""}, "weights were named: it is not absent"
+    assert Evaluation(task).pretrained == {"LPIPS": "", "FID": "", "Frechet VGG": ""}
 
 
 def test_a_metric_says_by_which_argument_its_weights_come():

@@ -73,6 +73,7 @@ def test_a_patient_table_keeps_patients_together(tmp_path):
     splits = module(tmp_path, patients=tmp_path / "patients.csv").splits()
     assert splits["patient"].nunique() == 3 + 3 + 2 + 4 + 2
     assert (splits.groupby("patient")["split"].nunique() == 1).all()
+    assert module(tmp_path, patients=str(tmp_path / "patients.csv")).splits().equals(splits)
     assert module(tmp_path, patients=tmp_path / "patients.csv").remark == ""
     assert module(tmp_path).remark == "Images count as patients in USenhance 2023: no table of patients was given."
     assert splits[splits["split"] == "val"].groupby("organ")["patient"].nunique().eq(1).all()

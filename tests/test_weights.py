@@ -1,8 +1,10 @@
 """Pretrained trunks: where their files are looked for, what is taken for them, and what is not."""
 
 import hashlib
+import pickle
 import subprocess
 import sys
+import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +82,10 @@ def test_the_digest_is_of_the_tensors_weight_then_bias_and_not_of_the_file(tmp_p
         found = load_trunk("alex", str(tmp_path / name), "weights")
         assert list(found) == list(state)
         assert all(torch.equal(found[key], state[key]) for key in state)
+    torch.save({f"module.{name}": weight for name, weight in whole.items()}, tmp_path / "parallel")
+    found = load_trunk("alex", str(tmp_path / "parallel"), "weights")
+    assert all(torch.equal(found[name], state[name]) for name in state)
+    assert found.keys() == state.keys()
     torch.save(state, tmp_path / "old", _use_new_zipfile_serialization=False)
     assert load_trunk("alex", str(tmp_path / "old"), "weights").keys() == state.keys()
 
@@ -143,7 +149,11 @@ def test_what_is_no_state_dict_is_refused_and_not_run(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("readme.txt", "hello")
     assert "cannot be read as weights" in refusal((tmp_path / "a.zip").read_bytes(), tmp_path)
-    for given in ([torch.zeros(3)], torch.zeros(3), {"features.0.weight": 3}, {"state_dict": [1]}):
+    good = made_up(ALEX.layers)
+    for given in (
+        [torch.zeros(3)], torch.zeros(3), {"features.0.weight": 3}, {"state_dict": [1]},
+        {0: torch.zeros(3)}, good | {1: torch.zeros(3)}, {"state_dict": good | {("features", 0): torch.zeros(3)}},
+    ):  # fmt: skip
         assert "holds no state dict of tensors" in refusal(given, tmp_path)
 
     class Payload:
@@ -152,6 +162,38 @@ def test_what_is_no_state_dict_is_refused_and_not_run(tmp_path):
 
     assert "cannot be read as weights" in refusal({"features.0.weight": Payload()}, tmp_path)
     assert not (tmp_path / "owned").exists()
+
+
+def test_of_a_file_by_pickle_alone_our_line_is_all_that_is_said(tmp_path):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert "cannot be read as weights" in refusal(pickle.dumps({"features.0.weight": [1.0]}, 5), tmp_path)
+    assert [str(warning.message) for warning in said] == []
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "int64", "complex64"])
+def test_the_right_trunk_in_other_numbers_is_told_from_a_retrained_one(kind, tmp_path, monkeypatch):
+    state = trusted(monkeypatch, "alex")
+    said = refusal({name: weight.to(getattr(torch, kind)) for name, weight in state.items()}, tmp_path)
+    assert f"its numbers are {kind} (features.0.weight), where float32 is needed; it should be https://" in said
+    state["features.8.bias"] = state["features.8.bias"].to(getattr(torch, kind))
+    assert f"its numbers are {kind} (features.8.bias)" in refusal(state, tmp_path)
+
+
+def test_the_same_numbers_in_float64_are_the_same(tmp_path, monkeypatch):
+    state = trusted(monkeypatch, "alex")
+    torch.save({name: weight.double() for name, weight in state.items()}, tmp_path / "double.pth")
+    found = load_trunk("alex", str(tmp_path / "double.pth"), "weights")
+    assert all(torch.equal(found[name], state[name]) for name in state)
+    assert {weight.dtype for weight in found.values()} == {torch.float32}
+
+
+def test_tensors_without_dense_values_are_named(tmp_path, monkeypatch):
+    state = trusted(monkeypatch, "alex")
+    sparse = state | {"features.3.weight": state["features.3.weight"].to_sparse()}
+    assert "features.3.weight is no dense tensor (sparse_coo); it should be https://" in refusal(sparse, tmp_path)
+    empty = state | {"features.0.bias": state["features.0.bias"].to("meta")}
+    assert "features.0.bias is no dense tensor (meta)" in refusal(empty, tmp_path)
 
 
 def test_weights_of_another_network_are_told_from_the_right_ones(tmp_path):

@@ -12,12 +12,12 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 from torchmetrics import Metric
 
-from datamodules.batch import RGB, Batch, Task
+from datamodules.batch import RGB, Batch, Task, TranslationData
 from datamodules.writers import write_image, write_text_atomically
 from zoo.method import data_of
 from zoo.metrics import CLASSIFICATION, METRICS, make_metrics
 from zoo.metrics.confidence import ConfidenceAUC
-from zoo.metrics.perceptual import FID, LPIPS, FrechetVGG, make_fid
+from zoo.metrics.perceptual import FID, LPIPS, FrechetVGG, check_size, make_fid
 from zoo.output import Output, malignancy
 from zoo.pictures import panel
 from zoo.weights import Backbone
@@ -45,6 +45,7 @@ class Evaluation(Callback):
 
     Attributes:
         pretrained: of each metric on a pretrained network, a remark on the network; "" where it is not asked for.
+            LPIPS is absent where it is asked for and there are no targets to compare with.
     """
 
     def __init__(
@@ -65,9 +66,10 @@ class Evaluation(Callback):
         self.pretrained = {name: "" for name, metric in METRICS.items() if metric.weights}
         if lpips_weights is not None:
             lpips = LPIPS(lpips_weights, lpips_backbone)
-            self.pretrained[lpips.name] = lpips.remark
-            for stage, references in wanted.items():
-                self.metrics[stage] |= {lpips.name: lpips} if lpips.compares in references else {}
+            del self.pretrained[lpips.name]
+            for stage in (stage for stage, references in wanted.items() if lpips.compares in references):
+                self.metrics[stage][lpips.name] = lpips
+                self.pretrained[lpips.name] = lpips.remark
         if fid_weights is not None:
             self.of_sets[FID.name] = make_fid(fid_weights)
         if frechet_weights is not None:
@@ -82,10 +84,25 @@ class Evaluation(Callback):
             metric.reset()
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write ``splits.csv``: which image is in which split, for the paper's supplement."""
+        """Write ``splits.csv``: which image is in which split, for the paper's supplement.
+
+        Raises:
+            InputError: the images are too small for a metric's network, be it one that only the test is scored by.
+        """
         folder, data = self._folder(trainer), data_of(trainer)
+        self._check_size(data)
         if trainer.is_global_zero and data is not None:
             write_text_atomically(folder / "splits.csv", data.splits().to_csv(index=False))
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Raises InputError likewise."""
+        self._check_size(data_of(trainer))
+
+    def _check_size(self, data: TranslationData | None) -> None:
+        measured = (*self.metrics["val"].values(), *self.metrics["test"].values(), *self.of_sets.values())
+        for metric in (metric for metric in measured if isinstance(metric, LPIPS | FrechetVGG)):
+            for image in data.sources("all", 1) if data is not None else ():  # a module's images are of one size
+                check_size(image, metric.trunk, metric.weights)
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._start()

@@ -1,6 +1,7 @@
 """The weights of an ImageNet trunk, loaded and checked. They are never replaced by random ones."""
 
 import hashlib
+import warnings
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -13,6 +14,7 @@ from datamodules.errors import InputError
 from zoo.weights import FOLDER, IMAGENET, TRUNKS, Backbone, Trunk, cache
 
 HOW = "put it into ${folder}, name its path, or set {key} to null to {without}"
+PARALLEL = "module."  # before every name, where torch.nn.DataParallel held the network
 UNREADABLE = (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, OSError)
 
 
@@ -33,7 +35,7 @@ def load_trunk(backbone: Backbone, weights: str, key: str, without: str = "go wi
     how = HOW.format(folder=FOLDER, key=key, without=without)
     path = _find(trunk, weights, key, how)
     state = _read(path, key)
-    fault = _fault(state, trunk) or _other_numbers(state, trunk, path)
+    fault = _fault(state, trunk) or _other_kind(state, trunk) or _other_numbers(state, trunk, path)
     if fault:
         raise InputError(f"{key}: {path}: {fault}; it should be {trunk.url} or the same tensors; {how}")
     return {name: state[name].float() for name in _names(trunk)}
@@ -66,16 +68,18 @@ def _download(trunk: Trunk, key: str, how: str) -> Path:
 
 
 def _read(path: Path, key: str) -> dict[str, Any]:
-    """A state dict, alone or under ``state_dict``; code in the file is not run."""
+    """A state dict, alone or under ``state_dict``, without DataParallel's prefix; code in the file is not run."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, of a file by pickle alone: the error below says it
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
         kind = type(error).__name__
         raise InputError(f"{key}: {path}: cannot be read as weights ({kind}); name a file of torch.save") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(weight, Tensor) for weight in state.values()):
-        raise InputError(f"{key}: {path}: holds no state dict of tensors; name a file of torchvision's names")
-    return state
+    if not isinstance(state, dict) or not all(isinstance(n, str) and isinstance(w, Tensor) for n, w in state.items()):
+        raise InputError(f"{key}: {path}: holds no state dict of tensors by name; name a file of torchvision's names")
+    return {name.removeprefix(PARALLEL): weight for name, weight in state.items()}
 
 
 def _names(trunk: Trunk) -> list[str]:
@@ -102,6 +106,21 @@ def _fault(state: dict[str, Tensor], trunk: Trunk) -> str:
         return f"is of another network than {trunk.title}: it holds {name} {found.get(name, '')}".rstrip()
     lost = [name for name in wanted if name not in found]
     return f"lacks {', '.join(lost[:4])} of {trunk.title}" if lost else ""
+
+
+def _other_kind(state: dict[str, Tensor], trunk: Trunk) -> str:
+    """Why they have no values to compare with the trunk's, or "". Those of float32 are the same as float64."""
+    for name in _names(trunk):
+        weight = state[name]
+        if weight.layout is not torch.strided or weight.is_meta:
+            return f"{name} is no dense tensor ({'meta' if weight.is_meta else _word(weight.layout)})"
+        if weight.dtype not in (torch.float32, torch.float64):
+            return f"its numbers are {_word(weight.dtype)} ({name}), where float32 is needed"
+    return ""
+
+
+def _word(kind: torch.dtype | torch.layout) -> str:
+    return str(kind).removeprefix("torch.")
 
 
 def _other_numbers(state: dict[str, Tensor], trunk: Trunk, path: Path) -> str:

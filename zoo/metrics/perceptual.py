@@ -69,6 +69,7 @@ class FrechetVGG(Described, Metric):
 
     def __init__(self, weights: str = files.IMAGENET) -> None:
         super().__init__()
+        self.trunk = TRUNKS[files.FRECHET.backbone]
         self.network: Any = load_lpips(weights, self.weights, backbone=files.FRECHET.backbone)
         for name in ("real", "made"):
             self.add_state(name, [], dist_reduce_fx="cat")
@@ -76,7 +77,7 @@ class FrechetVGG(Described, Metric):
     @torch.no_grad()
     def update(self, images: Tensor, real: bool) -> None:
         """``(B, 3, H, W)`` in [0, 1]: targets if ``real``, else translations."""
-        check_size(images, TRUNKS[files.FRECHET.backbone], self.weights)
+        check_size(images, self.trunk, self.weights)
         relu5_3 = self.network.net(self.network.scaling_layer(2 * images.float() - 1))[-1]
         (self.real if real else self.made).append(relu5_3.mean((2, 3)))
 
