@@ -135,8 +135,8 @@ class TableCells:
         return {name: path for name, path in UNTRAINED.items() if _suits(path, data, data)}
 
     def unsuited(self) -> dict[str, str]:
-        """What the data cannot serve (``row 'x'``, or ``column 'A>B' of row 'x'``), and why: a ceiling of images that are
-        not simulated, a fit on pairs without any."""
+        """What the data cannot serve (``row 'x'``, or ``column 'A>B' of row 'x'``), and why: a ceiling of images that
+        are not simulated, a fit on pairs without any."""
         found: dict[str, str] = {}
         for name, row in self.rows.items():
             if row.class_path not in WHY:
