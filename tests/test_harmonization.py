@@ -12,8 +12,10 @@ from benchmarks.analyses.radiomics.comparison import (
     distances,
     in_training,
     numbers,
+    predict,
     predictions,
     radiomics_distances,
+    reference_of,
 )
 from benchmarks.analyses.radiomics.likeness import ComBat, correlation, frechet_distance, frechet_radiomics_distance
 from benchmarks.analyses.radiomics.likeness_table import likeness_findings
@@ -174,6 +176,39 @@ def test_no_validation_patient_and_no_target_beside_one_reaches_combat():
     assert not combat_prediction(beside).scores.equals(before.scores), "the others are its reference"
 
 
+def in_turn(table: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The target scanner has so few patients that they stand beside the sources in turn."""
+    where = table["region"] == TARGET_LESION
+    first = table.loc[where & (table["row"] == "original"), NAMES].to_numpy()[:count]
+    few = table.copy()
+    few.loc[where, NAMES] = np.resize(first, (where.sum(), len(NAMES)))
+    return few
+
+
+def test_a_target_that_several_patients_have_beside_them_counts_once_and_not_beside_validation():
+    _, targets, train = lesions(in_turn(features(40), 30))
+    image = np.arange(40) % 30
+    left = sorted(set(image[train]) - set(image[~train]))
+    assert 2 < len(left) < len(set(image[train])) < train.sum()
+    found = reference_of(targets, pd.Series(train))
+    assert found[NAMES].to_numpy().tolist() == targets[NAMES].to_numpy()[left].tolist()
+
+
+def test_targets_beside_validation_patients_serve_where_no_others_are_left():
+    _, targets, train = lesions(in_turn(features(40), 3))
+    assert set(np.arange(40)[train] % 3) == set(np.arange(40)[~train] % 3) == {0, 1, 2}
+    found = reference_of(targets, pd.Series(train))
+    assert sorted(found[NAMES[0]]) == sorted(targets[NAMES[0]][:3])
+
+
+def test_combat_takes_such_a_reference():
+    table = in_turn(features(40), 30)
+    sources, targets, train = lesions(table)
+    mended = by_combat(sources, reference_of(targets, pd.Series(train)), train)
+    expected = predict(sources, mended, 0)
+    assert combat_prediction(table).scores.equals(expected.scores)
+
+
 def test_features_that_are_not_finite_do_not_reach_combat():
     sources, targets, train = lesions(features())
     first = int(np.flatnonzero(train)[0])
@@ -235,6 +270,25 @@ def test_a_ceiling_stands_last_and_is_never_the_best():
     assert {entry.row for entry in likeness(table).entries if entry.head == "FRD" and entry.best} == {"full"}
 
 
+def test_rows_that_are_not_worse_than_the_best_are_bold_in_mean_r_alone():
+    table = features(40)
+    near = table[table["row"] == "full"].assign(row="near")
+    where = near["of"] == "made"
+    near.loc[where, NAMES] += 0.02 * np.random.default_rng(1).normal(size=(where.sum(), len(NAMES)))
+    plan = PlannedTable("t", "T", ["PSNR"], {row: row for row in ("full", "near", "original")})
+
+    def bold(own: pd.DataFrame, head: str) -> set[str]:
+        (printed,) = likeness_findings(plan, own, Asked("A>B", "A>B")).tables
+        assert "Bold: of mean r the best and every row whose difference" in " ".join(printed.notes)
+        return {entry.row for entry in printed.entries if entry.head == head and entry.best}
+
+    both = pd.concat([table, near], ignore_index=True)
+    assert bold(both, "mean r") == {"full", "near"}
+    assert len(bold(both, "Frechet distance")) == len(bold(both, "FRD")) == 1
+    fewer = pd.concat([table, near[near["id"] != "p0"]], ignore_index=True)
+    assert len(bold(fewer, "mean r")) == 1, "of other objects the best alone"
+
+
 def test_every_source_scanner_has_a_correlation_of_its_own_beside_the_pooled():
     table = features()
     wide = likeness(table).wide()
@@ -273,7 +327,13 @@ def test_several_scanners_are_not_one():
 def test_the_notes_tell_the_settings_and_what_was_counted():
     notes = " ".join(likeness(features(), wavelet="").notes)
     assert "12 features of grey levels: bin width 4 of 256 levels, wavelet none" in notes
-    assert "80 regions of 80 objects of 'A>B'. 95 % interval of resampling objects" in notes
+    assert "80 regions of 80 objects of 'A>B' (a: 40, b: 40). 95 % interval of resampling objects" in notes
+    assert "with the tails of t" in notes
+    assert "features that hardly vary there dominate it where images are degenerate (flat)" in notes
+    alone, bare = features(), features()
+    bare = bare[(bare["region"] == "image") | (bare["patient"] != "p1")]
+    assert "79 regions of 79 objects of 'A>B' (a: 40, b: 39)" in " ".join(likeness(bare).notes), "of regions compared"
+    assert "40 objects of 'A>B'. 95 %" in " ".join(likeness(alone[alone["device"] == "a"]).notes)
     assert "the paper's: of resampling features" in notes
     assert "bin width 25 of 256" in " ".join(likeness(features().assign(bin_width=25.0)).notes)
 
@@ -282,6 +342,8 @@ def test_without_the_target_scanners_lesions_there_is_no_combat_row_and_a_note_s
     table = features(40)
     (with_it,) = outcome_findings(planned(), table).tables
     assert "its reference on those of the target scanner's patients" in " ".join(with_it.notes)
+    assert "Bold: the best alone." in with_it.notes
+    assert "each image once, and none that stands beside a validation patient too unless" in " ".join(with_it.notes)
     (without,) = outcome_findings(planned(), table[table["region"] != TARGET_LESION]).tables
     assert list(without.wide().index) == ["full", "original"]
     (note,) = (note for note in without.notes if note.startswith("No 'ComBat on features'"))
@@ -291,6 +353,16 @@ def test_without_the_target_scanners_lesions_there_is_no_combat_row_and_a_note_s
 def test_one_object_is_said_to_have_no_interval():
     table = features().assign(patient="p0")
     assert likeness(table).wide().loc["full", "mean r"].endswith("(one object)")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_row_of_flat_images_has_no_correlation_whatever_its_objects():
+    table = features(40)
+    table.loc[(table["row"] == "full") & (table["of"] == "made") & (table["region"] == "part 0"), NAMES] = 2.0
+    entries = {entry.row: entry for entry in likeness(table).entries if entry.head == "mean r"}
+    assert entries["full"].text == "none (all constant)"
+    assert entries["original"].best
+    assert not entries["full"].best
 
 
 def test_numbers_are_the_features_alone():

@@ -122,8 +122,9 @@ def predictions(features: pd.DataFrame, seed: int = 0) -> dict[str, Prediction]:
 def combat_prediction(features: pd.DataFrame, seed: int = 0) -> Prediction:
     """The same from the measured images' own features, as ComBat brings them to the target scanner.
 
-    It is fitted on the training patients' lesions and, as its reference, on those of the target scanner's patients that
-    stand beside them: nothing of a validation patient's row is used.
+    It is fitted on the training patients' lesions and, as its reference, on :func:`reference_of` those of the target
+    scanner's patients: nothing of a validation patient's own is used, and a target that stands beside one only where
+    training patients share it and fewer than two others are left.
 
     Raises:
         InputError: the lesions of the target scanner's patients are not known, or a device has too few.
@@ -134,8 +135,21 @@ def combat_prediction(features: pd.DataFrame, seed: int = 0) -> Prediction:
     if targets.empty:
         raise InputError("where the target scanner's patients have their lesions is not known")
     train = in_training(sources, seed)
-    beside = targets[targets["id"].isin(sources.loc[train, "id"])]
-    return predict(sources, by_combat(sources, beside, train), seed)
+    reference = reference_of(targets, targets["id"].isin(sources.loc[train, "id"]))
+    return predict(sources, by_combat(sources, reference, train), seed)
+
+
+def reference_of(targets: pd.DataFrame, in_train: pd.Series) -> pd.DataFrame:
+    """The targets beside training patients, each once, without those that stand beside a validation patient too unless
+    fewer than two are left.
+
+    Where there are fewer targets than sources, several sources have the same one beside them. It is known by its
+    features, which are then all the same.
+    """
+    image = pd.util.hash_pandas_object(numbers(targets), index=False)
+    training = targets[in_train][~image[in_train].duplicated()]
+    alone = training[~image[training.index].isin(image[~in_train])]
+    return alone if len(alone) > 1 else training
 
 
 def by_combat(sources: pd.DataFrame, targets: pd.DataFrame, train: np.ndarray) -> pd.DataFrame:

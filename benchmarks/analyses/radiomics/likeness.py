@@ -15,12 +15,22 @@ CONSTANT = 1e-9  # variance, as a part of that over all regions, under which a r
 @dataclass(frozen=True)
 class Correlation:
     """Pearson r of every feature over the regions (NaN where it is constant), their mean and its 95 % interval, which
-    is NaN for the regions of one object."""
+    is NaN for the regions of one object; ``draws`` are the means of resampled ``objects``."""
 
     by_feature: pd.Series
     mean: float
     low: float
     high: float
+    objects: tuple[str, ...]
+    draws: np.ndarray
+
+    def as_good_as(self, other: "Correlation") -> bool:
+        """Whether the means' difference has a 95 % interval with 0 in it, by the same draws of the same objects; of
+        other objects never."""
+        if self.objects != other.objects:
+            return False
+        low, high = interval(self.draws - other.draws, len(self.objects))
+        return low <= 0 <= high
 
 
 def correlation(one: pd.DataFrame, other: pd.DataFrame, objects: np.ndarray, seed: int = 0) -> Correlation:
@@ -28,8 +38,8 @@ def correlation(one: pd.DataFrame, other: pd.DataFrame, objects: np.ndarray, see
 
     What would differ were the study repeated are the objects (patients) that are scanned, not the features, and the
     regions of one object are alike: each of :data:`RESAMPLES` draws takes objects with all their regions, computes
-    every feature's r and their mean; the interval is its 2.5 to 97.5 % (percentile bootstrap of clusters: Davison and
-    Hinkley, Bootstrap Methods and their Application, 1997, 3.8).
+    every feature's r and their mean (bootstrap of clusters: Davison and Hinkley, Bootstrap Methods and their
+    Application, 1997, 3.8); of them the interval is :func:`interval`'s, cut to [-1, 1].
 
     Args:
         one: ``(regions, features)``.
@@ -45,20 +55,35 @@ def correlation(one: pd.DataFrame, other: pd.DataFrame, objects: np.ndarray, see
     if len(one) < LEAST_REGIONS:
         raise InputError(f"a correlation over {len(one)} regions says nothing; use at least {LEAST_REGIONS}")
     x, y = one.to_numpy(float), other.to_numpy(float)
-    r = _pearson(x, y, np.ones((1, len(x))))[0]
-    mean, low, high = _mean(r), float("nan"), float("nan")
+    r = _pearson(x, y, np.ones((1, len(x))))
     names, number = np.unique(objects.astype(str), return_inverse=True)
-    if len(names) > 1:
-        rng = np.random.default_rng(seed)
-        drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
-        resampled = [_mean(own) for own in _pearson(x, y, drawn[:, number].astype(float))]
-        low, high = np.nanpercentile(resampled, (2.5, 97.5))
-    return Correlation(pd.Series(r, index=one.columns), mean, float(low), float(high))
+    drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
+    draws = _mean(_pearson(x, y, drawn[:, number].astype(float)))
+    low, high = np.clip(interval(draws, len(names), seed), -1, 1)
+    by_feature, mean = pd.Series(r[0], index=one.columns), float(_mean(r)[0])
+    return Correlation(by_feature, mean, float(low), float(high), tuple(names), draws)
 
 
-def _mean(r: np.ndarray) -> float:
-    known = r[np.isfinite(r)]
-    return float(known.mean()) if len(known) else float("nan")
+def interval(draws: np.ndarray, objects: int, seed: int = 0) -> tuple[float, float]:
+    """The 2.5 to 97.5 % of ``draws`` ``(R,)`` of so many objects, without those that are NaN; NaN for one object.
+
+    Of few objects the draws vary too little: their deviations are divided by sqrt(chi^2_nu / nu), nu = objects - 1, so
+    that the tails are those of a t distribution, as in :func:`benchmarks.tables.statistics.compare`.
+    """
+    known = draws[np.isfinite(draws)]
+    if objects < 2 or not len(known):
+        return float("nan"), float("nan")
+    freedom, rng = objects - 1, np.random.default_rng([seed, 1])  # not the numbers that objects are drawn by
+    deviation = (known - known.mean()) / np.sqrt(rng.chisquare(freedom, len(known)) / freedom)
+    low, high = np.percentile(known.mean() + deviation, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def _mean(r: np.ndarray) -> np.ndarray:
+    """Over the features ``(R, features)`` that have an r; NaN where none has."""
+    known = np.isfinite(r)
+    count = known.sum(1)
+    return np.where(count > 0, np.where(known, r, 0.0).sum(1) / np.maximum(1, count), np.nan)
 
 
 def _pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -1,6 +1,8 @@
 """How like the target scanner's the features are: Pearson's r of pairs and Frechet distances of sets (Fig. 4b, Table 2
 of the harmonizer paper)."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -71,16 +73,24 @@ def _unfiltered(features: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def _correlated(table: PlannedTable, group: str, pairs: pd.DataFrame, as_in_paper: bool) -> list[Entry]:
     """Every row's correlation on a group of the pairs, with the paper's numbers beside those that stand for them."""
     found = correlations(pairs)
-    entries = []
-    for row in in_order(table):
-        if row in found:
-            r = found[row]
-            interval = "one object" if np.isnan(r.low) else f"{r.low:.3f} to {r.high:.3f}"
-            text, apart = f"{r.mean:.3f} ({interval})", row in table.ceilings
-            entries.append(Entry(row, row, R, group, text, r.mean, apart=apart))
+    entries = [
+        Entry(row, row, R, group, _text(found[row]), found[row].mean, apart=row in table.ceilings)
+        for row in in_order(table)
+        if row in found
+    ]
     if as_in_paper:
         entries = [printed_beside(table, entry) for entry in entries]
-    return with_best(entries, True)
+    entries = with_best(entries, True)
+    leaders = [found[entry.row] for entry in entries if entry.best]
+    as_good = {row for row, own in found.items() if any(own.as_good_as(leader) for leader in leaders)}
+    return [replace(entry, best=entry.best or (entry.row in as_good and not entry.apart)) for entry in entries]
+
+
+def _text(r: Correlation) -> str:
+    """The mean with its interval, or why there is none."""
+    if np.isnan(r.mean):
+        return "none (all constant)"
+    return f"{r.mean:.3f} ({f'{r.low:.3f} to {r.high:.3f}' if len(r.objects) > 1 else 'one object'})"
 
 
 def _distant(table: PlannedTable, metric: str, group: str, apart: dict[str, list[float]], digits: int) -> list[Entry]:
@@ -100,8 +110,9 @@ def _notes(table: PlannedTable, features: pd.DataFrame, asked: Asked, found: dic
         f"Radiomics of {grey} features of grey levels: bin width {' and '.join(f'{width:g}' for width in widths)} of "
         f"256 levels, wavelet {wavelet}. Features of shape are the mask's own, equal by construction, and left out.",
         "mean r: Pearson correlation with the target scanner's image of the same region, mean over features; "
-        f"{_counted(pairs)} of '{asked.pairs}'. 95 % interval of resampling objects with all their regions (the "
-        f"paper's: of resampling features). Without a correlation, being constant: {_undefined(found)}.",
+        f"{_counted(pairs)} of '{asked.pairs}'{_by_device(pairs)}. 95 % interval of resampling objects with all their "
+        "regions, with the tails of t (the paper's: of resampling features). Without a correlation, being constant: "
+        f"{_undefined(found)}.",
     ]
     if asked.one_source:
         own = of_column(features, asked.one_source)
@@ -115,15 +126,29 @@ def _notes(table: PlannedTable, features: pd.DataFrame, asked: Asked, found: dic
         *notes,
         "Frechet distance: of whole-image features to the target scanner's, each scaled by its deviation over the "
         f"measured images of both sides; '{asked.sets}'. FRD: its logarithm where features are scaled by their "
-        "deviation over the target scanner's images alone (version 1, as frd-score has it).",
+        "deviation over the target scanner's images alone (version 1, as frd-score has it): features that hardly vary "
+        "there dominate it where images are degenerate (flat).",
+        "Bold: of mean r the best and every row whose difference from it has a 95 % interval with 0 in it, by the same "
+        "draws of objects, where they are the same; of the distances the best alone.",
         *printed_in(table, "Fig 4b (of one source scanner, Voluson E8 to HI VISION Preirus)"),
     ]
 
 
 def _counted(pairs: pd.DataFrame) -> str:
     """How many regions of how many objects of the first row are compared."""
-    made, _ = pairs_of(pairs[pairs["row"] == pairs["row"].iloc[0]]) if len(pairs) else (pairs, pairs)
+    made = _compared(pairs)
     return f"{len(made)} regions of {made['patient'].nunique()} objects"
+
+
+def _by_device(pairs: pd.DataFrame) -> str:
+    """How many objects each of several source scanners has."""
+    objects = _compared(pairs).groupby("device")["patient"].nunique()
+    return f" ({', '.join(f'{device}: {count}' for device, count in objects.items())})" if len(objects) > 1 else ""
+
+
+def _compared(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The regions of the first row that have a pair."""
+    return pairs_of(pairs[pairs["row"] == pairs["row"].iloc[0]])[0] if len(pairs) else pairs
 
 
 def _undefined(r: dict[str, Correlation]) -> str:

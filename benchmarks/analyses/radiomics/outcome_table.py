@@ -28,7 +28,8 @@ def outcome_findings(table: PlannedTable, features: pd.DataFrame) -> Findings:
     found = predictions(features)
     on_combat = (
         f"'{COMBAT}': fitted on the training patients' lesions, and as its reference on those of the target scanner's "
-        "patients that stand beside them."
+        "patients that stand beside them, each image once, and none that stands beside a validation patient too unless "
+        "fewer than two are left."
     )
     try:
         found[COMBAT] = combat_prediction(features)
@@ -78,6 +79,7 @@ def _notes(found: dict[str, Prediction], scores: pd.DataFrame) -> list[str]:
         f"Patients: {parts}; the same split for every row. AUC with DeLong's 95 % interval, with Newcombe's where "
         "outcomes are perfectly separated; the other scores at the training cohort's Youden threshold. Everything is "
         "chosen on the training cohort.",
+        "Bold: the best alone.",
         f"Features that could not be used: {', '.join(sorted(dropped)) or 'none'}.",
     ]
 
