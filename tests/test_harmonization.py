@@ -275,14 +275,17 @@ def test_rows_that_are_not_worse_than_the_best_are_bold_in_mean_r_alone():
     near = table[table["row"] == "full"].assign(row="near")
     where = near["of"] == "made"
     near.loc[where, NAMES] += 0.02 * np.random.default_rng(1).normal(size=(where.sum(), len(NAMES)))
-    plan = PlannedTable("t", "T", ["PSNR"], {row: row for row in ("full", "near", "original")})
+    ceiling = near.assign(row="ceiling")
+    plan = PlannedTable(
+        "t", "T", ["PSNR"], {row: row for row in ("full", "near", "original", "ceiling")}, ceilings=["ceiling"]
+    )
 
     def bold(own: pd.DataFrame, head: str) -> set[str]:
         (printed,) = likeness_findings(plan, own, Asked("A>B", "A>B")).tables
         assert "Bold: of mean r the best and every row whose difference" in " ".join(printed.notes)
         return {entry.row for entry in printed.entries if entry.head == head and entry.best}
 
-    both = pd.concat([table, near], ignore_index=True)
+    both = pd.concat([table, near, ceiling], ignore_index=True)
     assert bold(both, "mean r") == {"full", "near"}
     assert len(bold(both, "Frechet distance")) == len(bold(both, "FRD")) == 1
     fewer = pd.concat([table, near[near["id"] != "p0"]], ignore_index=True)
