@@ -294,7 +294,7 @@ def test_phi_on_another_backbone_is_another_loss(tmp_path, monkeypatch):
     of_alex = {"perceptual_backbone": "alex", "perceptual_on": "translated"}
     trained = method(perceptual_weights=str(tmp_path / "alex.pth"), **of_alex)
     untrained = method(**of_alex)
-    assert (trained.remark, untrained.remark) == ("", "untrained AlexNet")
+    assert (trained.remark, untrained.remark) == ("Phi on H and L", "Phi on H and L, untrained AlexNet")
     given = batch()
     values = []
     for model in (trained, untrained):

@@ -140,6 +140,8 @@ def test_a_grid_is_a_row_a_point(tmp_path):
     assert list(table.rows) == [
         "identity",
         "mean",
+        "linear",
+        "ceiling",
         "HSC-T, lambda_sample 0, lambda_patch 0.8",
         "HSC-T, lambda_sample 0.4, lambda_patch 0.8",
     ]
