@@ -65,7 +65,9 @@ def test_the_example_method_is_timed_and_stands_in_a_table(example_method, tmp_p
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"tables": {"t": table}}))
     assert main(["run", str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "out"), "--jobs", "1"]) == 0
     (printed,) = make_tables(Results(tmp_path / "out"))
-    assert list(printed.wide().index) == ["identity", "mean", "linear", "ceiling", "Regression"]
+    *rows, ceiling = printed.wide().index
+    assert rows == ["identity", "mean", "linear", "Regression"]
+    assert ceiling.startswith("ceiling [")
     assert printed.cells["mean"].notna().all()
     capsys.readouterr()
     speed = method_speed("cpu", [name], small_config(tmp_path, name, config))
