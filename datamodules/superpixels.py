@@ -14,13 +14,15 @@ class Superpixels:
 
     Args:
         segments: how many are asked for. SLIC gives about as many.
-        compactness: compact shapes against equal colours; by default 10 for colour (in Lab) and 0.1 for grey images
-            in [0, 1].
+        compactness: compact shapes against equal colours, in Lab. At 10, the library's own, a strain image gives 9 to
+            15 regions where 16 are asked for, at 60 it gives 14 to 16.
+        compactness_grey: the same of grey images in [0, 1].
         sigma: of the Gaussian in pixels that smooths the image first.
     """
 
     segments: int = 16
-    compactness: float | None = None
+    compactness: float = 60.0
+    compactness_grey: float = 0.1
     sigma: float = 1.0
 
     def __post_init__(self) -> None:
@@ -38,11 +40,10 @@ def segment(image: np.ndarray, settings: Superpixels) -> np.ndarray:
     from skimage.segmentation import slic
 
     colour = image.shape[2] == 3
-    compactness = settings.compactness if settings.compactness is not None else (10.0 if colour else 0.1)
     labels = slic(
         (image.astype(np.float64) + 1) / 2,
         n_segments=settings.segments,
-        compactness=compactness,
+        compactness=settings.compactness if colour else settings.compactness_grey,
         sigma=settings.sigma,
         start_label=0,
         enforce_connectivity=True,

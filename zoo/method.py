@@ -22,8 +22,8 @@ class Method(pl.LightningModule):
     Args:
         in_channels: of the source. On the command line both come from the data's task.
         out_channels: of the target.
-        gradient_clip_val: largest gradient norm of an optimizer's parameters; works with manual optimisation too,
-            where the trainer's own setting does not.
+        gradient_clip_val: largest gradient norm of an optimizer's parameters, of each group of them by itself; works with
+            manual optimisation too, where the trainer's own setting does not.
         channels_last: keep weights, and with them feature maps, in the channels-last memory format.
         compile: run the networks through ``torch.compile``.
     """
@@ -133,8 +133,8 @@ class Method(pl.LightningModule):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         if self.gradient_clip_val is not None:
-            parameters = [weight for group in optimizer.param_groups for weight in group["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, self.gradient_clip_val)
+            for group in optimizer.param_groups:
+                torch.nn.utils.clip_grad_norm_(group["params"], self.gradient_clip_val)
 
     @property
     def fused(self) -> bool:

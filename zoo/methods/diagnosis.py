@@ -11,7 +11,7 @@ from datamodules.cache import ImageCache, ImageSource
 from datamodules.errors import InputError
 from zoo.backbones import ImageNetInput, make_backbone
 from zoo.method import Method, check_unseen
-from zoo.optimization import CLIPPING, Preset, cosine, rmsprop
+from zoo.optimization import RECIPES, Preset, cosine
 from zoo.output import Output
 from zoo.translations import TranslationSource, load_translator, read_checkpoint
 
@@ -57,11 +57,11 @@ class Diagnosis(Method):
                 "translator: name the checkpoint of a trained translator (--model.translator last.ckpt), "
                 "or set --model.second to source or target"
             )
+        self.recipe, self.decay_epochs = RECIPES[preset].changed(lr=lr), decay_epochs
         if self.gradient_clip_val is None:
-            self.gradient_clip_val = CLIPPING[preset]
+            self.gradient_clip_val = self.recipe.clipping
         self.translator = translator if second == "translation" else None
         self.second, self.size = second, size
-        self.preset, self.lr, self.decay_epochs = preset, lr, decay_epochs
         self.needs_target = second == "target"
         self.normalize = ImageNetInput()
         streams = [make_backbone(backbone, weights, num_classes=0) for _ in range(2)]
@@ -104,7 +104,7 @@ class Diagnosis(Method):
             check_unseen(read_checkpoint(self.translator), data, self.translator)
 
     def configure_optimizers(self):
-        optimizer = rmsprop(self.parameters(), self.preset, self.lr)
+        optimizer = self.recipe.optimizer(self.parameters(), self.fused)
         return [optimizer], [cosine(optimizer, self.decay_epochs)]
 
 

@@ -1,6 +1,7 @@
 """HSC-T: B-mode to elastography by hierarchical structural consistency (Han et al.)."""
 
 import copy
+import math
 from typing import Any, Literal
 
 import torch
@@ -24,7 +25,7 @@ from zoo.networks.image_discriminator import ImageDiscriminator
 from zoo.networks.padding import pad_to_multiple
 from zoo.networks.patch_sampler import SAMPLERS, Sampling, Segments
 from zoo.networks.patchgan import PatchGAN
-from zoo.optimization import CLIPPING, Preset, cosine, rmsprop
+from zoo.optimization import RECIPES, Kind, Preset, cosine
 
 OWN_ENCODER = "cnn_transformer"
 
@@ -44,11 +45,13 @@ class HSCT(AdversarialTranslator):
 
     Args:
         preset: ``paper`` (RMSProp 1e-3, momentum 0.95, as printed) or ``stable`` (1e-4, 0.9, gradients clipped to 1).
+        optimizer: ``rmsprop`` or ``adam``, see :class:`zoo.optimization.Recipe`; by default the preset's.
         lr: initial learning rate; by default the preset's.
         decay_epochs: over which it falls to 1e-6; the paper prints no schedule.
         use_adv: the adversarial term; the ablation's "CA". The pixel term always stays.
         use_cmm: cross-modal matching, eq. 1.
         use_apc: adaptive patch contrast, eq. 4.
+        lambda_adversarial: weight of L_D on the translator, 1 in eq. 7; D ascends L_D itself at any.
         lambda_sample: lambda_1.
         lambda_patch: lambda_2.
         lambda_pixel: lambda_3.
@@ -60,13 +63,18 @@ class HSCT(AdversarialTranslator):
         patch_sampling: how a superpixel becomes a vector: ``flat1d`` (flattened and resized, as the paper says),
             ``area`` (its averages) or ``bbox2d`` (its bounding box).
         patch_length: to how many pixels it is resized.
+        patch_mlp: what embeds the patches of the target. ``separate``: an MLP of its own that is trained, as printed;
+            such a contrast cannot tell a translation from its negative. ``ema``: a copy of the translation's MLP that
+            follows it as the momentum encoder does in eq. 2 and 3. ``shared``: the translation's MLP itself. The last
+            two let no gradient through the target.
         pixel_loss: eq. 6 is taken as a mean squared error in 8-bit grey levels (``levels``), so that with the printed
             weights the pixel term leads. ``mse`` in [-1, 1], ``rmse`` and eq. 6 ``as_printed`` are outweighed by the
             patch term: its gradient on the translation is hundreds of times theirs, and the translation does not
             learn (see benchmarks/results/hsct.md).
         adv_mode: ``grl`` (gradient reversal, one optimizer, the generator's saturating loss) or ``alternating`` (two
             optimizers, the non-saturating one).
-        grl_schedule: strength of the reversal: ``const`` 1 or ``dann``, 2 / (1 + exp(-10 p)) - 1 at progress p.
+        grl_schedule: growth of lambda_adversarial where the gradient is reversed: ``const``, or ``dann`` by
+            2 / (1 + exp(-10 p)) - 1 at progress p.
         disc: ``global`` scores images, ``patch70`` patches of 70 pixels.
         disc_conditional: show D the source, too.
         encoder: ``cnn_transformer``, or the name of a timm network (whose momentum copy keeps batch statistics of its
@@ -84,6 +92,7 @@ class HSCT(AdversarialTranslator):
     def __init__(
         self,
         preset: Preset = "paper",
+        optimizer: Kind | None = None,
         lr: float | None = None,
         decay_epochs: int = 200,
         use_adv: bool = True,
@@ -92,6 +101,7 @@ class HSCT(AdversarialTranslator):
         lambda_sample: float = 0.4,
         lambda_patch: float = 0.8,
         lambda_pixel: float = 0.4,
+        lambda_adversarial: float = 1.0,
         temperature: float = 0.05,
         momentum: float = 0.99,
         normalize: bool = True,
@@ -99,6 +109,7 @@ class HSCT(AdversarialTranslator):
         superpixels: int = 16,
         patch_sampling: Sampling = "flat1d",
         patch_length: int = 1024,
+        patch_mlp: Literal["separate", "shared", "ema"] = "separate",
         pixel_loss: PixelLoss = "levels",
         adv_mode: Literal["grl", "alternating"] = "grl",
         grl_schedule: Literal["const", "dann"] = "const",
@@ -116,11 +127,12 @@ class HSCT(AdversarialTranslator):
     ) -> None:
         super().__init__(**kwargs)
         self.save_hyperparameters()
+        self.recipe, self.decay_epochs = RECIPES[preset].changed(optimizer, lr), decay_epochs
         if self.gradient_clip_val is None:
-            self.gradient_clip_val = CLIPPING[preset]
-        self.preset, self.lr, self.decay_epochs = preset, lr, decay_epochs
+            self.gradient_clip_val = self.recipe.clipping
         self.use_adv, self.use_cmm, self.use_apc = use_adv, use_cmm, use_apc
         self.lambda_sample, self.lambda_patch, self.lambda_pixel = lambda_sample, lambda_patch, lambda_pixel
+        self.lambda_adversarial = lambda_adversarial
         self.temperature, self.momentum, self.normalize = temperature, momentum, normalize
         self.superpixels, self.patch_length = Superpixels(superpixels), patch_length
         self.sample_patches, self.pixel_loss = SAMPLERS[patch_sampling], pixel_loss
@@ -130,8 +142,7 @@ class HSCT(AdversarialTranslator):
         if use_cmm:
             self._make_momentum_encoder(proj_dim)
         if use_apc:
-            self.generated_mlp = _patch_mlp(self.out_channels * patch_length)
-            self.real_mlp = _patch_mlp(self.out_channels * patch_length)
+            self._make_patch_mlps(patch_mlp, self.out_channels * patch_length)
         if use_adv:
             seen = self.out_channels + (self.in_channels if disc_conditional else 0)
             self.discriminator = {"global": ImageDiscriminator, "patch70": PatchGAN}[disc](seen, disc_width)
@@ -164,6 +175,14 @@ class HSCT(AdversarialTranslator):
         self.momentum_encoder = copy.deepcopy(self.encoder).requires_grad_(False)
         self.momentum_projection = copy.deepcopy(self.projection).requires_grad_(False)
 
+    def _make_patch_mlps(self, patch_mlp: str, length: int) -> None:
+        self.patch_mlp = patch_mlp
+        self.generated_mlp = _patch_mlp(length)
+        if patch_mlp == "separate":
+            self.real_mlp = _patch_mlp(length)
+        elif patch_mlp == "ema":
+            self.real_mlp = copy.deepcopy(self.generated_mlp).requires_grad_(False)
+
     def forward(self, source: Tensor) -> Tensor:
         image, cut = self._prepare(source)
         return cut(self.decoder(*self.encoder(image)))
@@ -193,7 +212,7 @@ class HSCT(AdversarialTranslator):
     def generator_losses(self, batch: Batch, made: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         losses = self._consistency_losses(batch, *made)
         losses["adversarial"] = self.adversarial.generator(self.discriminator(self._seen(batch, made[1])))
-        losses["total"] = losses["total"] + losses["adversarial"]
+        losses["total"] = losses["total"] + self.lambda_adversarial * losses["adversarial"]
         return losses
 
     def discriminator_losses(self, batch: Batch, made: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
@@ -227,11 +246,15 @@ class HSCT(AdversarialTranslator):
         if "superpixels" not in batch:
             raise InputError("the batch has no superpixels; let the data derive what the method asks for (data.derive)")
         segments = Segments.of(batch["superpixels"], self.superpixels.most)
-        generated, real = (
-            F.normalize(mlp(self.sample_patches(image, segments, self.patch_length)).float(), dim=2)
-            for mlp, image in ((self.generated_mlp, translation), (self.real_mlp, batch["target"]))
-        )
+        generated = self._embed(self.generated_mlp, translation, segments)
+        with torch.set_grad_enabled(self.patch_mlp == "separate" and torch.is_grad_enabled()):
+            mlp = self.generated_mlp if self.patch_mlp == "shared" else self.real_mlp
+            real = self._embed(mlp, batch["target"], segments)
         return patch_contrast(generated, real, segments.valid, self.temperature)
+
+    def _embed(self, mlp: nn.Module, image: Tensor, segments: Segments) -> Tensor:
+        """u or v of eq. 4, of unit length: ``(B, n, 128)``."""
+        return F.normalize(mlp(self.sample_patches(image, segments, self.patch_length)).float(), dim=2)
 
     def _judge(self, batch: Batch, translation: Tensor) -> Tensor:
         real = self.discriminator(self._seen(batch, batch["target"]))
@@ -242,9 +265,9 @@ class HSCT(AdversarialTranslator):
 
     def _reversal_strength(self) -> float:
         if self.grl_schedule == "const":
-            return 1.0
+            return self.lambda_adversarial
         progress = self.trainer.global_step / self.trainer.estimated_stepping_batches
-        return 2 / (1 + torch.exp(torch.tensor(-10.0 * progress)).item()) - 1
+        return self.lambda_adversarial * (2 / (1 + math.exp(-10.0 * progress)) - 1)
 
     def _processes(self) -> int:
         return self.trainer.world_size if self._trainer is not None else 1
@@ -262,10 +285,12 @@ class HSCT(AdversarialTranslator):
 
     @torch.no_grad()
     def follow(self) -> None:
-        """Eq. 2 and 3: the momentum encoder takes a small step towards the encoder."""
-        if not self.use_cmm:
-            return
-        pairs = ((self.momentum_encoder, self.encoder), (self.momentum_projection, self.projection))
+        """Eq. 2 and 3: what copies the encoder, or the patches' MLP, takes a small step towards it."""
+        pairs: list[tuple[nn.Module, nn.Module]] = []
+        if self.use_cmm:
+            pairs += [(self.momentum_encoder, self.encoder), (self.momentum_projection, self.projection)]
+        if self.use_apc and self.patch_mlp == "ema":
+            pairs += [(self.real_mlp, self.generated_mlp)]
         for slow, fast in pairs:
             slow_weights: list[Tensor] = [*slow.parameters()]
             fast_weights: list[Tensor] = [*fast.parameters()]
@@ -286,7 +311,13 @@ class HSCT(AdversarialTranslator):
         return {"generator": others, "discriminator": judged}
 
     def optimizer(self, side: str, parameters: list[nn.Parameter]) -> Optimizer:
-        return rmsprop(parameters, self.preset, self.lr)
+        """Of groups, each clipped by itself: else the pixel term's gradient would drown what the others learn by."""
+        networks = {"generated_mlp": "patches", "real_mlp": "patches", "discriminator": "discriminator"}
+        owner = {id(weight): name.split(".")[0] for name, weight in self.named_parameters()}
+        groups: dict[str, list[nn.Parameter]] = {}
+        for weight in parameters:
+            groups.setdefault(networks.get(owner[id(weight)], "translator"), []).append(weight)
+        return self.recipe.optimizer([{"params": group} for group in groups.values()], self.fused)
 
     def schedule(self, optimizer: Optimizer) -> LRScheduler:
         return cosine(optimizer, self.decay_epochs)

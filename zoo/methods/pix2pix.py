@@ -13,7 +13,7 @@ from zoo.losses.adversarial import AdversarialLoss
 from zoo.networks import initialisation
 from zoo.networks.patchgan import PatchGAN
 from zoo.networks.unet import UNet
-from zoo.optimization import CLIPPING, MATCHED, constant_then_linear, cosine, rmsprop
+from zoo.optimization import MATCHED, constant_then_linear, cosine
 
 
 class Pix2Pix(AdversarialTranslator):
@@ -54,7 +54,7 @@ class Pix2Pix(AdversarialTranslator):
         super().__init__(**kwargs)
         self.save_hyperparameters()
         if preset == "matched" and self.gradient_clip_val is None:
-            self.gradient_clip_val = CLIPPING[MATCHED]
+            self.gradient_clip_val = MATCHED.clipping
         self.preset, self.lr = preset, lr
         self.lambda_l1, self.test_time_noise = lambda_l1, test_time_noise
         self.constant_epochs, self.decay_epochs = constant_epochs, decay_epochs
@@ -86,7 +86,7 @@ class Pix2Pix(AdversarialTranslator):
 
     def optimizer(self, side: str, parameters: list[nn.Parameter]) -> Optimizer:
         if self.preset == "matched":
-            return rmsprop(parameters, MATCHED, self.lr)
+            return MATCHED.changed(lr=self.lr).optimizer(parameters, self.fused)
         return Adam(parameters, 2e-4 if self.lr is None else self.lr, (0.5, 0.999), fused=self.fused)
 
     def schedule(self, optimizer: Optimizer) -> LRScheduler:
