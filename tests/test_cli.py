@@ -154,6 +154,21 @@ def test_bad_files_end_with_status_2_and_a_line_each(pairs, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_training_is_not_continued_as_another_one(tmp_path, capsys):
+    """Lightning would overrule what is asked for by what the checkpoint has, without a word."""
+    arguments = tiny.command("hsct", tmp_path, "--trainer.max_epochs=1")
+    assert main([*arguments, "--model.patch_mlp=separate"]) == 0
+    path = tmp_path / "lightning_logs" / "version_0" / "checkpoints" / "last.ckpt"
+    again = [*arguments, f"--ckpt_path={path}", "--trainer.max_epochs=2"]
+    for asked in ("shared", "ema"):
+        assert main([*again, f"--model.patch_mlp={asked}"]) == 2
+        message = f"last.ckpt: was trained with patch_mlp separate, not {asked}; go on with --model.patch_mlp separate"
+        assert message in capsys.readouterr().err
+    assert main([*again, "--model.preset=paper", "--model.patch_mlp=separate"]) == 2
+    assert "was trained with preset stable, not paper" in capsys.readouterr().err
+    assert main([*again, "--model.patch_mlp=separate"]) == 0
+
+
 def test_a_checkpoint_with_code_in_it_is_refused(tmp_path, capsys):
     class Payload:
         def __reduce__(self):

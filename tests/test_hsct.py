@@ -179,6 +179,83 @@ def test_which_term_reaches_which_network():
     assert reached["adversarial"] == {"encoder", "decoder", "discriminator"}
 
 
+@pytest.mark.parametrize("patch_mlp", ["shared", "ema"])
+def test_an_mlp_that_is_not_separate_lets_no_gradient_through_the_target(patch_mlp):
+    model = tiny.method("hsct", patch_mlp=patch_mlp)
+    batch = a_batch(model)
+    batch["target"].requires_grad_()
+    model.losses(batch)["patch"].backward()
+    assert batch["target"].grad is None
+    assert all(weight.grad.abs().sum() > 0 for weight in model.generated_mlp.parameters())
+    assert all(weight.grad is None for name, weight in model.named_parameters() if name.startswith("real_mlp"))
+    assert hasattr(model, "real_mlp") is (patch_mlp == "ema")
+
+
+def test_what_embeds_the_target_is_its_own_the_same_or_a_copy():
+    embedded = {}
+    for patch_mlp in ("separate", "shared", "ema"):
+        torch.manual_seed(0)
+        model = tiny.method("hsct", patch_mlp=patch_mlp)
+        batch = a_batch(model)
+        embedded[patch_mlp] = float(model._contrast(batch, batch["target"]))
+    assert embedded["shared"] == embedded["ema"], "the copy starts as the original"
+    assert embedded["shared"] < embedded["separate"], "an image is like itself only where both are embedded alike"
+
+
+def test_the_copied_mlp_follows_by_a_hundredth_and_has_no_optimizer(tmp_path):
+    model = tiny.method("hsct", patch_mlp="ema")
+    slow = [weight.clone() for weight in model.real_mlp.parameters()]
+    tiny.trainer(tmp_path, limit_train_batches=1).fit(model, tiny.data("elastography"))
+    own = list(model.generated_mlp.parameters())
+    for before, after, fast in zip(slow, model.real_mlp.parameters(), own, strict=True):
+        assert torch.allclose(after, 0.99 * before + 0.01 * fast, atol=1e-7)
+        assert not torch.equal(after, before)
+    (optimizer,), _ = model.configure_optimizers()
+    owned = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+    assert owned.isdisjoint(id(weight) for weight in model.real_mlp.parameters())
+
+
+@pytest.mark.parametrize("patch_mlp", ["shared", "ema"])
+def test_embedded_alike_a_target_is_like_itself_before_anything_is_learned_and_unlike_its_negative(patch_mlp):
+    torch.manual_seed(0)
+    model = tiny.method("hsct", patch_mlp=patch_mlp)
+    batch = a_batch(model, 64)
+    right, wrong = (float(model._contrast(batch, sign * batch["target"])) for sign in (1, -1))
+    assert right < 0.1 < 3 < wrong
+
+
+def test_every_group_of_networks_is_clipped_by_itself(tmp_path):
+    """Clipped together, what the patches' MLPs and the discriminator learn by would shrink with the pixel gradient."""
+    model = tiny.method("hsct", preset="stable", lambda_pixel=100.0)
+    (optimizer,), _ = model.configure_optimizers()
+    assert len(optimizer.param_groups) == 3
+    model.losses(a_batch(model))["total"].backward()
+    raw = [_norm(group) for group in optimizer.param_groups]
+    model.on_before_optimizer_step(optimizer)
+    assert raw[0] > 1000, "the pixel term's"
+    assert [_norm(group) for group in optimizer.param_groups] == pytest.approx([min(norm, 1) for norm in raw], rel=1e-3)
+
+
+def _norm(group: dict) -> float:
+    return math.sqrt(sum(float(w.grad.square().sum()) for w in group["params"] if w.grad is not None))
+
+
+def test_the_adversarial_weight_scales_what_reaches_the_translator_alone():
+    gradients = {}
+    for weight in (1.0, 0.1):
+        torch.manual_seed(0)
+        model = tiny.method("hsct", lambda_adversarial=weight)
+        model.losses(a_batch(model))["adversarial"].backward()
+        gradients[weight] = [next(network.parameters()).grad for network in (model.encoder, model.discriminator)]
+    (encoder, judge), (weaker, same) = gradients[1.0], gradients[0.1]
+    assert torch.allclose(weaker, 0.1 * encoder, rtol=1e-3, atol=1e-9)
+    assert torch.equal(same, judge)
+    model = tiny.method("hsct", lambda_adversarial=0.1, adv_mode="alternating", use_cmm=False, use_apc=False)
+    batch = a_batch(model)
+    losses = model.generator_losses(batch, model.generate(batch))
+    assert float(losses["total"]) == pytest.approx(float(0.4 * losses["pixel"] + 0.1 * losses["adversarial"]))
+
+
 @pytest.mark.parametrize("mode", ["grl", "alternating"])
 def test_the_momentum_encoder_follows_every_step_by_a_hundredth(mode, tmp_path):
     model = tiny.method("hsct", adv_mode=mode, proj_dim=8)
@@ -213,6 +290,40 @@ def test_presets_are_the_papers_optimizer_and_a_stable_one():
     assert tiny.method("hsct", preset="stable", gradient_clip_val=5.0).gradient_clip_val == 5.0
 
 
+def test_the_tuned_preset_departs_from_the_text_where_the_search_says_so():
+    model = tiny.method("hsct", preset="tuned")
+    (optimizer,), _ = model.configure_optimizers()
+    assert isinstance(optimizer, torch.optim.Adam)
+    for group in optimizer.param_groups:
+        assert (group["lr"], group["betas"], group["weight_decay"]) == (1e-3, (0.5, 0.999), 0)
+    assert model.gradient_clip_val == 1.0
+    assert (model.patch_mlp, model.lambda_pixel, model.lambda_adversarial) == ("ema", 0.04, 0.1)
+    assert model.decoder.concatenates
+    told = tiny.method("hsct", preset="tuned", lambda_pixel=0.4, patch_mlp="shared", skips="none", lr=1e-4)
+    assert (told.patch_mlp, told.lambda_pixel, told.decoder.concatenates, told.recipe.lr) == (
+        "shared",
+        0.4,
+        False,
+        1e-4,
+    )
+    printed = tiny.method("hsct", preset="paper")
+    assert (printed.patch_mlp, printed.lambda_pixel, printed.lambda_adversarial) == ("separate", 0.4, 1.0)
+
+
+@pytest.mark.parametrize("asked", ["shared", "ema", "separate"])
+def test_a_checkpoint_that_was_trained_with_another_mlp_is_refused(asked, tmp_path):
+    trained = "separate" if asked != "separate" else "ema"
+    trainer = tiny.trainer(tmp_path, limit_train_batches=1)
+    trainer.fit(tiny.method("hsct", patch_mlp=trained), tiny.data("elastography"))
+    trainer.save_checkpoint(path := tmp_path / "last.ckpt")
+    again = tiny.trainer(tmp_path, max_epochs=2, limit_train_batches=1)
+    with pytest.raises(
+        InputError, match=rf"patch_mlp {asked}: the checkpoint was trained with patch_mlp {trained}; go"
+    ):
+        again.fit(tiny.method("hsct", patch_mlp=asked), tiny.data("elastography"), ckpt_path=path, weights_only=True)
+    again.fit(tiny.method("hsct", patch_mlp=trained), tiny.data("elastography"), ckpt_path=path, weights_only=True)
+
+
 @pytest.mark.parametrize(
     "switches",
     [
@@ -225,6 +336,8 @@ def test_presets_are_the_papers_optimizer_and_a_stable_one():
         {"patch_sampling": "bbox2d", "patch_length": 16},
         {"normalize": False},
         {"skips": "concat"},
+        {"patch_mlp": "shared", "optimizer": "adam"},
+        {"patch_mlp": "ema", "adv_mode": "alternating"},
         {"encoder": "test_resnet"},
         {"use_cmm": False, "use_apc": False, "use_adv": False},
     ],

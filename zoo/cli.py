@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,19 @@ class SonozooCLI(LightningCLI):
         if checkpoint["method"] != asked:
             raise InputError(f"{path}: the checkpoint is one of {checkpoint['method']}, not of {asked}; name another")
         if "_class_path" in checkpoint.get("hyper_parameters", {}):  # else it was not written by a command line
+            if self.config["subcommand"] == "fit":
+                _check_continued(path, config["model"]["init_args"], checkpoint["hyper_parameters"])
             super()._parse_ckpt_path()
+
+
+def _check_continued(path: str, asked: Mapping[str, Any], trained: Mapping[str, Any]) -> None:
+    """Raises InputError if what is asked for would be overruled by what the checkpoint was trained with."""
+    for name in ("preset", "patch_mlp"):
+        if asked.get(name) is not None and asked[name] != trained.get(name, asked[name]):
+            raise InputError(
+                f"{path}: was trained with {name} {trained[name]}, not {asked[name]}; go on with --model.{name} "
+                f"{trained[name]}, or start anew without --ckpt_path"
+            )
 
 
 def main(args: ArgsType = None) -> int:

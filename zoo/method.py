@@ -22,8 +22,8 @@ class Method(pl.LightningModule):
     Args:
         in_channels: of the source. On the command line both come from the data's task.
         out_channels: of the target.
-        gradient_clip_val: largest gradient norm of an optimizer's parameters, of each group of them by itself; works with
-            manual optimisation too, where the trainer's own setting does not.
+        gradient_clip_val: largest gradient norm of an optimizer's parameters, each group by itself; works with manual
+            optimisation too, where the trainer's own setting does not.
         channels_last: keep weights, and with them feature maps, in the channels-last memory format.
         compile: run the networks through ``torch.compile``.
     """

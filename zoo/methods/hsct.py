@@ -25,9 +25,17 @@ from zoo.networks.image_discriminator import ImageDiscriminator
 from zoo.networks.padding import pad_to_multiple
 from zoo.networks.patch_sampler import SAMPLERS, Sampling, Segments
 from zoo.networks.patchgan import PatchGAN
-from zoo.optimization import RECIPES, Kind, Preset, cosine
+from zoo.optimization import RECIPES, Kind, cosine
 
 OWN_ENCODER = "cnn_transformer"
+# What the paper leaves open, or prints so that it does not train, and a preset sets; benchmarks/results/hsct_search.md
+# has the search. Beside it a preset sets the optimizer, see zoo.optimization.RECIPES.
+AS_PRINTED = {"patch_mlp": "separate", "skips": "none", "lambda_pixel": 0.4, "lambda_adversarial": 1.0}
+PRESETS = {
+    "paper": AS_PRINTED,
+    "stable": AS_PRINTED,
+    "tuned": {"patch_mlp": "ema", "skips": "concat", "lambda_pixel": 0.04, "lambda_adversarial": 0.1},
+}
 
 
 class HSCT(AdversarialTranslator):
@@ -44,17 +52,20 @@ class HSCT(AdversarialTranslator):
     x_B is B-mode, x_E the elastogram; since G_enc and G_enc^E are alike, both are brought to as many channels.
 
     Args:
-        preset: ``paper`` (RMSProp 1e-3, momentum 0.95, as printed) or ``stable`` (1e-4, 0.9, gradients clipped to 1).
+        preset: ``paper`` (RMSProp 1e-3, momentum 0.95, as printed), ``stable`` (the same terms by 1e-4, 0.9, gradients
+            clipped to 1) or ``tuned``, which departs from the text where a search on validation patients found better:
+            see :data:`PRESETS` and :data:`zoo.optimization.RECIPES`.
         optimizer: ``rmsprop`` or ``adam``, see :class:`zoo.optimization.Recipe`; by default the preset's.
         lr: initial learning rate; by default the preset's.
         decay_epochs: over which it falls to 1e-6; the paper prints no schedule.
         use_adv: the adversarial term; the ablation's "CA". The pixel term always stays.
         use_cmm: cross-modal matching, eq. 1.
         use_apc: adaptive patch contrast, eq. 4.
-        lambda_adversarial: weight of L_D on the translator, 1 in eq. 7; D ascends L_D itself at any.
+        lambda_adversarial: weight of L_D on the translator, 1 in eq. 7; D ascends L_D itself at any. By default the
+            preset's.
         lambda_sample: lambda_1.
         lambda_patch: lambda_2.
-        lambda_pixel: lambda_3.
+        lambda_pixel: lambda_3; by default the preset's, 0.4 as printed but for ``tuned``.
         temperature: tau of both contrasts.
         momentum: m.
         normalize: unit length for q and k. The paper does not say.
@@ -63,10 +74,11 @@ class HSCT(AdversarialTranslator):
         patch_sampling: how a superpixel becomes a vector: ``flat1d`` (flattened and resized, as the paper says),
             ``area`` (its averages) or ``bbox2d`` (its bounding box).
         patch_length: to how many pixels it is resized.
-        patch_mlp: what embeds the patches of the target. ``separate``: an MLP of its own that is trained, as printed;
-            such a contrast cannot tell a translation from its negative. ``ema``: a copy of the translation's MLP that
-            follows it as the momentum encoder does in eq. 2 and 3. ``shared``: the translation's MLP itself. The last
-            two let no gradient through the target.
+        patch_mlp: what embeds the patches of the target. ``separate``: an MLP of its own that is trained beside the
+            translation's, as printed; both have to learn first that a patch is like itself. ``shared``: the
+            translation's. ``ema``: a copy of that which follows it as the momentum encoder does in eq. 2 and 3, the
+            reading nearest to "two MLPs respectively". The last two let no gradient through the target. By default
+            the preset's.
         pixel_loss: eq. 6 is taken as a mean squared error in 8-bit grey levels (``levels``), so that with the printed
             weights the pixel term leads. ``mse`` in [-1, 1], ``rmse`` and eq. 6 ``as_printed`` are outweighed by the
             patch term: its gradient on the translation is hundreds of times theirs, and the translation does not
@@ -80,7 +92,8 @@ class HSCT(AdversarialTranslator):
         encoder: ``cnn_transformer``, or the name of a timm network (whose momentum copy keeps batch statistics of its
             own, if it has any).
         encoder_weights: of a timm encoder: ``imagenet`` or a file.
-        skips: whether the decoder sees the encoder's maps (``concat``).
+        skips: whether the decoder sees the encoder's maps (``concat``), of which the paper says nothing; by default the
+            preset's.
         widths: channels of the encoder's four stages.
         depth: Transformer blocks.
         heads: of each.
@@ -91,7 +104,7 @@ class HSCT(AdversarialTranslator):
 
     def __init__(
         self,
-        preset: Preset = "paper",
+        preset: Literal["paper", "stable", "tuned"] = "paper",
         optimizer: Kind | None = None,
         lr: float | None = None,
         decay_epochs: int = 200,
@@ -100,8 +113,8 @@ class HSCT(AdversarialTranslator):
         use_apc: bool = True,
         lambda_sample: float = 0.4,
         lambda_patch: float = 0.8,
-        lambda_pixel: float = 0.4,
-        lambda_adversarial: float = 1.0,
+        lambda_pixel: float | None = None,
+        lambda_adversarial: float | None = None,
         temperature: float = 0.05,
         momentum: float = 0.99,
         normalize: bool = True,
@@ -109,7 +122,7 @@ class HSCT(AdversarialTranslator):
         superpixels: int = 16,
         patch_sampling: Sampling = "flat1d",
         patch_length: int = 1024,
-        patch_mlp: Literal["separate", "shared", "ema"] = "separate",
+        patch_mlp: Literal["separate", "shared", "ema"] | None = None,
         pixel_loss: PixelLoss = "levels",
         adv_mode: Literal["grl", "alternating"] = "grl",
         grl_schedule: Literal["const", "dann"] = "const",
@@ -117,7 +130,7 @@ class HSCT(AdversarialTranslator):
         disc_conditional: bool = False,
         encoder: str = OWN_ENCODER,
         encoder_weights: str | None = None,
-        skips: Literal["none", "concat"] = "none",
+        skips: Literal["none", "concat"] | None = None,
         widths: tuple[int, int, int, int] = (64, 128, 256, 384),
         depth: int = 6,
         heads: int = 6,
@@ -131,18 +144,20 @@ class HSCT(AdversarialTranslator):
         if self.gradient_clip_val is None:
             self.gradient_clip_val = self.recipe.clipping
         self.use_adv, self.use_cmm, self.use_apc = use_adv, use_cmm, use_apc
-        self.lambda_sample, self.lambda_patch, self.lambda_pixel = lambda_sample, lambda_patch, lambda_pixel
-        self.lambda_adversarial = lambda_adversarial
+        self.lambda_sample, self.lambda_patch = lambda_sample, lambda_patch
+        self.lambda_pixel = _preset(preset, "lambda_pixel", lambda_pixel)
+        self.lambda_adversarial = _preset(preset, "lambda_adversarial", lambda_adversarial)
         self.temperature, self.momentum, self.normalize = temperature, momentum, normalize
         self.superpixels, self.patch_length = Superpixels(superpixels), patch_length
         self.sample_patches, self.pixel_loss = SAMPLERS[patch_sampling], pixel_loss
         self.grl_schedule, self.disc_conditional = grl_schedule, disc_conditional
         self.automatic_optimization = adv_mode == "grl" or not use_adv
+        skips = _preset(preset, "skips", skips)
         self._make_translator(encoder, encoder_weights, skips, widths, depth, heads, positions)
         if use_cmm:
             self._make_momentum_encoder(proj_dim)
         if use_apc:
-            self._make_patch_mlps(patch_mlp, self.out_channels * patch_length)
+            self._make_patch_mlps(_preset(preset, "patch_mlp", patch_mlp), self.out_channels * patch_length)
         if use_adv:
             seen = self.out_channels + (self.in_channels if disc_conditional else 0)
             self.discriminator = {"global": ImageDiscriminator, "patch70": PatchGAN}[disc](seen, disc_width)
@@ -297,6 +312,22 @@ class HSCT(AdversarialTranslator):
             if slow_weights:
                 torch._foreach_lerp_(slow_weights, fast_weights, 1 - self.momentum)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        if self.use_apc:
+            checkpoint["patch_mlp"] = self.patch_mlp
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Raises InputError if it was trained with another ``patch_mlp``; one that does not say was with its own."""
+        super().on_load_checkpoint(checkpoint)
+        known = any(name.startswith("generated_mlp.") for name in checkpoint["state_dict"])
+        trained = checkpoint.get("patch_mlp", "separate")
+        if self.use_apc and known and trained != self.patch_mlp:
+            raise InputError(
+                f"patch_mlp {self.patch_mlp}: the checkpoint was trained with patch_mlp {trained}; go on with that "
+                f"(--model.patch_mlp {trained}), or start anew without the checkpoint"
+            )
+
     def derived(self, images: ImageCache) -> list[ImageSource]:
         training = self._trainer is None or self.trainer.training
         wanted = self.use_apc and training and "target" in images
@@ -321,6 +352,10 @@ class HSCT(AdversarialTranslator):
 
     def schedule(self, optimizer: Optimizer) -> LRScheduler:
         return cosine(optimizer, self.decay_epochs)
+
+
+def _preset(preset: str, name: str, given: Any) -> Any:
+    return PRESETS[preset][name] if given is None else given
 
 
 def _patch_mlp(length: int) -> nn.Sequential:
