@@ -199,7 +199,8 @@ class UltrasoundDataModule(pl.LightningDataModule):
                 "cannot stand in for them; choose by other data"
             )
         chosen = ["val"] if self.test_split == "val" else []
-        return {"fit": ["train", *chosen], "test": [self.test_split]}.get(stage, [])
+        needed: dict[str, list[str]] = {"fit": ["train", *chosen], "test": [self.test_split]}
+        return needed.get(stage, [])
 
     def _load(self) -> tuple[pd.DataFrame, ImageCache]:
         """What :meth:`load` gives, once."""
