@@ -25,7 +25,7 @@ SCHEDULE = {
     "callbacks": None,  # one may stop early
 }
 # Of the data, what leaves images and updates as they are. Unpaired data draws the same images, otherwise matched.
-IRRELEVANT = ("augmentation", "num_workers", "unpaired", "cache_dir", "fold", "seed")
+IRRELEVANT = ("augmentation", "num_workers", "unpaired", "cache_dir", "fold", "seed", "test_split")
 
 
 def check_budget(where: str, table: Table, configs: dict[str, dict[str, Any]]) -> None:

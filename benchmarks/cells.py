@@ -26,6 +26,7 @@ WHY = {
 # Of what is no longer what it was under the same config: images, splits, a network, a preset.
 VERSIONS = {"PhantomDataModule": VERSION, "BUSI": 2, "LPIPS": 2, "matched": 2}
 OF_VERSIONS = "versions"  # of these, in a cell's config
+TESTED = "test_split"  # which split a test reads; of a search the validation patients
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,20 @@ class TableCells:
         self.rows = {name: Row.read(f"{self.where}: row '{name}'", given) for name, given in table.rows.items()}
         self.resolved = {name: self._resolve(row) for name, row in self.rows.items()}
         self.unscored = self._leave_out_unscored()
+        self._check_splits()
+
+    def _check_splits(self) -> None:
+        """Raises InputError where data sections name the split that is tested, or a search has none to be scored on."""
+        of_rows = [config["data"]["init_args"] for config in self.resolved.values()]
+        for section in [*of_rows, *self.table.sets.values(), *(own.arguments for own in self.data.values())]:
+            if TESTED in section:
+                raise InputError(f"{self.where}: data: {TESTED} is what 'search: METRIC' sets; write that in its place")
+            fractions = section.get("fractions")
+            if self.table.search and isinstance(fractions, list) and fractions[1:2] == [0]:
+                raise InputError(
+                    f"{self.where}: search is scored on validation patients, and the fractions {fractions} "
+                    "leave none; give them a part"
+                )
 
     def _leave_out_unscored(self) -> dict[str, str]:
         """Nothing is downloaded here. A cell without the metric is what it is where nobody asks for it."""
@@ -181,12 +196,12 @@ class TableCells:
         configs = added | configs
         for fold, seed in self._runs():
             for name, config in configs.items():
-                yield Cell(self.key, name, fold, seed, _with_version(_placed(config, fold, seed)))
+                yield Cell(self.key, name, fold, seed, _with_version(self._placed(config, fold, seed)))
 
     def _of_sets(self, earlier: list[Cell]) -> Iterator[Cell]:
         """A row is trained once a set, and tested on every set that a column asks for."""
         for (fold, seed), (name, row) in itertools.product(self._runs(), self.rows.items()):
-            base = _placed(self.resolved[name], fold, seed)
+            base = self._placed(self.resolved[name], fold, seed)
             needs = self._translator(name, row, fold, seed, earlier)
             if needs is not None:
                 base = merge(base, {"model": {"init_args": {"translator": checkpoint_of(needs)}}})
@@ -209,6 +224,10 @@ class TableCells:
             f"{self.where}: row '{name}': translator '{row.translator}' is no 'table / row' above it with "
             f"fold {fold} and seed {seed}; correct it"
         )
+
+    def _placed(self, config: dict[str, Any], fold: int, seed: int) -> dict[str, Any]:
+        place = {"fold": fold, "seed": seed} | ({TESTED: "val"} if self.table.search else {})
+        return merge(config, {"seed_everything": seed, "data": {"init_args": place}})
 
     def _of_set(self, config: dict[str, Any], name: str) -> dict[str, Any]:
         return _with_data(config["data"], self.table.sets[name])
@@ -285,7 +304,3 @@ def _suits(class_path: str, train: dict[str, Any], test: dict[str, Any]) -> bool
     if class_path == CEILING:
         return is_simulated(test)
     return class_path != ON_PAIRS or has_pairs(train)
-
-
-def _placed(config: dict[str, Any], fold: int, seed: int) -> dict[str, Any]:
-    return merge(config, {"seed_everything": seed, "data": {"init_args": {"fold": fold, "seed": seed}}})

@@ -30,7 +30,8 @@ class PlannedTable:
     data were replaced by a user's own; ``left_out`` which columns wait for a folder, and ``flags`` how it is named.
     ``unscored`` says of metrics whose weights were not at hand how to have them. ``analyses`` holds the settings of
     each analysis by its key. ``ceilings`` are the rows that no method is: they stand apart, are never the best and are
-    not tested. ``budget`` is ``free`` where rows are trained on different budgets.
+    not tested. ``search`` is the metric by which the best of the ``candidates`` is chosen: rows of the suite's own that
+    are neither trivial nor ceilings. ``budget`` is ``free`` where rows are trained on different budgets.
     """
 
     key: str
@@ -51,6 +52,8 @@ class PlannedTable:
     ceilings: list[str] = field(default_factory=list)
     unscored: dict[str, str] = field(default_factory=dict)
     analyses: dict[str, Any] = field(default_factory=dict)
+    search: str = ""
+    candidates: list[str] = field(default_factory=list)
     budget: str = ""
 
     @classmethod

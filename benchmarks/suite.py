@@ -15,7 +15,7 @@ from benchmarks.cells import Cell, TableCells
 from benchmarks.layers import merge, read_yaml
 from benchmarks.own_data import OwnData
 from benchmarks.plan import Plan, PlannedTable
-from benchmarks.vocabulary import BETWEEN, CEILING, Paper, Row, SuiteText, Table
+from benchmarks.vocabulary import BETWEEN, CEILING, UNTRAINED, Paper, Row, SuiteText, Table
 from datamodules.errors import InputError
 
 SUITES = Path(__file__).parent / "suites"
@@ -94,6 +94,8 @@ def _read_table(where: str, given: Any) -> Table:
     table.check(where)
     for key, settings in asked.items():
         ANALYSES[key].check(where, settings, table)
+        if table.search and ANALYSES[key].of_cell(settings) is not None:
+            raise InputError(f"{where}: '{key}' is measured on test patients, and a search has none; leave it out")
     for row, settings in table.rows.items():
         Row.read(f"{where}: row '{row}'", settings).check(f"{where}: row '{row}'", table)
     return table
@@ -116,6 +118,7 @@ def _add(suite: Suite, cells: TableCells, table: Table, points: dict[str, dict[s
     columns = [column for column in table.columns if not set(waiting) & set(column.split(BETWEEN))]
     metrics = [metric for metric in table.metrics if metric not in cells.unscored]
     missing = how if waiting and not columns else _missing_package(table)
+    missing = missing or cells.unscored.get(table.search, "")
     missing = missing or ("" if metrics else next(iter(cells.unscored.values())))
     if missing:
         suite.left_out.append(f"table '{cells.key}' is left out; {missing}")
@@ -168,6 +171,10 @@ def _planned(cells: TableCells, points: dict[str, dict[str, Any]]) -> PlannedTab
         ceilings=[row for row, class_path in class_paths.items() if class_path == CEILING],
         unscored=cells.unscored,
         analyses=table.analyses,
+        search=table.search,
+        candidates=[row for row, class_path in class_paths.items() if class_path not in UNTRAINED.values()]
+        if table.search
+        else [],
         budget=table.budget,
     )
 

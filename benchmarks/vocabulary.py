@@ -133,6 +133,8 @@ class Table(Vocabulary):
         grid: every row once for each combination of these model arguments: ``{lambda_l1: [10, 100]}``.
         sets: data by name, each laid over the data section.
         columns: of sets, as ``train>test``.
+        search: the metric, one of ``metrics``, by which the best row is chosen. Every row is then scored on the
+            validation patients, and no test patient is looked at.
         budget: the rows of a table are trained alike, on the same images with as many updates; ``free`` lets them
             differ, and the table says so. See :mod:`benchmarks.budget`.
         data: laid over the data section of every row's config; likewise ``model``, ``trainer`` and ``evaluation``. A
@@ -154,6 +156,7 @@ class Table(Vocabulary):
     grid: dict[str, list] = field(default_factory=dict)
     sets: dict[str, dict] = field(default_factory=dict)
     columns: list[str] = field(default_factory=list)
+    search: str = ""
     budget: str = ""
     data: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
@@ -174,6 +177,7 @@ class Table(Vocabulary):
         self._check_rows(where)
         self._check_runs(where)
         self._check_columns(where)
+        self._check_search(where)
         for name, given in (("paper", self.paper), ("reference", self.reference)):
             if given is not None:
                 paper = Paper.read(f"{where}: {name}", given)
@@ -209,6 +213,19 @@ class Table(Vocabulary):
                     raise InputError(
                         f"{where}: its columns name '{name}', which is none of its sets; write train{BETWEEN}test"
                     )
+
+    def _check_search(self, where: str) -> None:
+        if not self.search:
+            return
+        if self.search not in self.metrics:
+            raise InputError(
+                f"{where}: search '{self.search}' is none of its metrics; name one of {', '.join(self.metrics)}"
+            )
+        for name in ("paper", "reference"):
+            if getattr(self, name) is not None:
+                raise InputError(
+                    f"{where}: '{name}' stands beside scores of test patients, and a search has none; leave it out"
+                )
 
     def check_columns(self, where: str, named: Any) -> None:
         """Raises InputError for names that are none of this table's columns."""

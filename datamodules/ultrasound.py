@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -126,6 +126,8 @@ class UltrasoundDataModule(pl.LightningDataModule):
         drop_last: leave out a last, smaller training batch.
         unpaired: draw the targets of training samples independently of their sources, though the data has pairs.
         cache_dir: where decoded images are kept; by default ``$SONOZOO_CACHE`` or ``~/.cache/sonozoo``.
+        test_split: whose images a test reads: ``test``, or ``val`` where something is chosen by its scores, which the
+            test patients must not know of. The checkpoint of another run is then refused: it was validated on them.
     """
 
     task: Task
@@ -145,6 +147,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
         drop_last: bool = False,
         unpaired: bool = False,
         cache_dir: Path | None = None,
+        test_split: Literal["test", "val"] = "test",
     ) -> None:
         super().__init__()
         if min(size) < 1 or batch_size < 1:
@@ -153,7 +156,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
         self.size, self.batch_size, self.fold, self.fractions = (rows, columns), batch_size, fold, (train, val, test)
         self.split_seed, self.seed, self.augmentation = split_seed, seed, augmentation
         self.num_workers, self.drop_last, self.unpaired = num_workers, drop_last, unpaired
-        self.cache_dir = cache_dir
+        self.cache_dir, self.test_split = cache_dir, test_split
         self._loaded: tuple[pd.DataFrame, ImageCache] | None = None
         self._with_derived: ImageCache | None = None
         self._is_split = False
@@ -180,9 +183,24 @@ class UltrasoundDataModule(pl.LightningDataModule):
         if stage and needs_target and not self.has_targets:
             raise InputError(f"{self.task.name}: this data has no targets; use it with 'predict', or add them")
         self._split()
-        for needed_by, split in (("fit", "train"), ("test", "test")):
-            if stage == needed_by and not len(self.dataset(split)):
+        for split in self._needed(stage):
+            if not len(self.dataset(split)):
                 raise InputError(f"split '{split}' is empty; give it a fraction or mark rows of the manifest with it")
+
+    def _needed(self, stage: str) -> list[str]:
+        """The splits that a stage cannot do without; what is to be chosen by validation, not even the training.
+
+        Raises:
+            InputError: a test reads the validation images, and these are scored otherwise than the test's.
+        """
+        if self.test_split == "val" and self.task.test_references not in (None, self.task.references):
+            raise InputError(
+                f"test_split 'val': only the test images of '{self.task.name}' have pairs, so the validation images "
+                "cannot stand in for them; choose by other data"
+            )
+        chosen = ["val"] if self.test_split == "val" else []
+        needed: dict[str, list[str]] = {"fit": ["train", *chosen], "test": [self.test_split]}
+        return needed.get(stage, [])
 
     def _load(self) -> tuple[pd.DataFrame, ImageCache]:
         """What :meth:`load` gives, once."""
@@ -276,7 +294,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
         return self._loader(dataset) if len(dataset) else []
 
     def test_dataloader(self) -> DataLoader:
-        return self._loader(self.dataset("test"))
+        return self._loader(self.dataset(self.test_split))
 
     def predict_dataloader(self) -> DataLoader:
         return self._loader(self.dataset("all"))

@@ -19,6 +19,7 @@ from datamodules.usenhance import main as usenhance
 from tests.conftest import ROOT
 from tests.tiny import TINY, yaml_value
 from zoo.cli import main as sonozoo
+from zoo.sweeps import main as check_sweep
 
 SMALL = ["--data.size=[32,32]", "--data.batch_size=2", "--trainer.max_epochs=1", "--trainer.enable_progress_bar=false"]
 
@@ -108,6 +109,10 @@ def _sweep(words: list[str]) -> None:
     assert (ROOT / words[-1]).is_file()
 
 
+def _check(words: list[str]) -> None:
+    assert check_sweep(words[3:]) == 0
+
+
 RUNNERS: dict[str, Callable[[list[str]], None]] = {
     "sonozoo ": _sonozoo,
     "python -m datamodules.phantom ": _phantom,
@@ -119,6 +124,7 @@ RUNNERS: dict[str, Callable[[list[str]], None]] = {
     "python -m benchmarks tables ": _remake,
     "python -m benchmarks report ": _remake,
     "wandb sweep ": _sweep,
+    "python -m zoo.sweeps ": _check,
 }
 
 

@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
@@ -15,6 +15,7 @@ from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCL
 
 import datamodules
 from datamodules.errors import InputError
+from zoo.choices import fault_in
 from zoo.evaluation import Evaluation
 from zoo.method import Method, data_of
 from zoo.predictions import PredictionWriter
@@ -49,6 +50,15 @@ class Summary(Callback):
             print("\n".join(data.summary()), flush=True)
 
 
+class OneLineParser(LightningArgumentParser):
+    """Says in one line what it would explain on a page, where an argument is not there or none of its choices."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        if self.exit_on_error and (fault := fault_in(message)):  # else this is a part, and the whole will say it
+            raise InputError(fault) from ex
+        super().error(message, ex)
+
+
 class SonozooCLI(LightningCLI):
     """LightningCLI with the data's task linked into model, evaluation and predictions, and a checkpoint callback."""
 
@@ -61,6 +71,7 @@ class SonozooCLI(LightningCLI):
             seed_everything_default=0,
             save_config_kwargs={"overwrite": True},
             parser_kwargs={"prog": "sonozoo"},
+            parser_class=OneLineParser,
             args=args,
             run=run,
         )

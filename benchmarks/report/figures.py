@@ -16,7 +16,7 @@ CAPTIONS = {
     "box": "Scores of single test images; the dot is their mean.",
     "curves": "Scores of the validation images during training, mean over runs.",
     "sweep": "Mean score of the test images at each point of the grid.",
-    "confusion": "Test images of all runs, and the part of each true class.",
+    "confusion": "The test images of all runs, and the part of each true class.",
     "roc": "Mean of the runs' curves at each false positive rate; area as mean ± standard deviation over runs.",
 }
 MARKS = {
@@ -42,7 +42,9 @@ def score_figures(results: Results, table: PlannedTable) -> list[Figure]:
     curves = read_curves(results, table.key)
     if any(metric in curves for metric in table.metrics):
         drawn["curves"] = partial(curves_plot, curves, table)
-    return [Figure(f"{table.key}_{kind}", table.key, CAPTIONS[kind], draw) for kind, draw in drawn.items()]
+    tested = "validation" if table.search else "test"
+    captions = {kind: caption.replace("test images", f"{tested} images") for kind, caption in CAPTIONS.items()}
+    return [Figure(f"{table.key}_{kind}", table.key, captions[kind], draw) for kind, draw in drawn.items()]
 
 
 def box_plot(scores: pd.DataFrame, table: PlannedTable) -> str:

@@ -18,6 +18,7 @@ from benchmarks.results import CellFolder, Results
 from benchmarks.run.cell import BUSY, run_cell
 from benchmarks.run.display import Display
 from benchmarks.suite import Suite
+from benchmarks.tables.statistics import OF_SET
 from datamodules.cache import available_cpus
 from datamodules.errors import InputError
 from zoo.metrics import METRICS
@@ -49,6 +50,23 @@ def _check_metrics(suite: Suite) -> None:
         for name in table.metrics
         if name not in known
     )
+    InputError.raise_for(
+        f"table '{key}': search '{table.search}': {why}; name another of its metrics"
+        for key, table in suite.tables.items()
+        if (why := _unfit_for_search(table.search))
+    )
+
+
+def _unfit_for_search(name: str) -> str:
+    """Why no row can be chosen by a metric; "" where it can, or nothing is asked for."""
+    if name not in METRICS:
+        return "it is measured by an analysis" if name else ""
+    facts = METRICS[name].facts()
+    if facts["pooling"] == OF_SET:
+        return "it is one number of a whole set, so how sure a choice by it is cannot be said"
+    if facts["higher_is_better"] is None:
+        return "it has no direction, its best is the closest to 0"
+    return "in likeness to the source nothing beats the source itself" if facts["compares"] == "source" else ""
 
 
 def default_jobs() -> int:

@@ -12,7 +12,7 @@ from benchmarks.tables.statistics import RESAMPLES, best
 OVERALL = "overall"
 TESTS_NOTE = (
     "Differences are means over folds. Seeds of one fold share its patients and are averaged before any test. "
-    f"Bootstrap: {RESAMPLES} resamplings of each fold's test patients; where a fold has several seeds, the randomness "
+    f"Bootstrap: {RESAMPLES} resamplings of each fold's patients; where a fold has several seeds, the randomness "
     "of training is added from their variance; with one seed it is not covered. t-test: paired over folds, none for a "
     "single one; with few folds it says little. Where patients are scored, t-test and Wilcoxon over them, which do not "
     "cover training. p-values of one kind are adjusted for all tests of this table (Holm), the paper's excepted; the "

@@ -12,7 +12,8 @@ from benchmarks.tables.budget import budget_entries
 from benchmarks.tables.notes import notes_of
 from benchmarks.tables.printing import NAN, OVERALL, Entry, Printed
 from benchmarks.tables.published import beside, printed, read_published
-from benchmarks.tables.statistics import OF_PROBABILITIES, OF_SET, by_patient, compare, holm, not_worse, over_runs
+from benchmarks.tables.search import ranked, search_notes
+from benchmarks.tables.statistics import OF_SET, by_patient, compare, has_scores, holm, not_worse, over_runs
 from benchmarks.vocabulary import BETWEEN
 
 LABELS = {"benign": 0, "malignant": 1, "normal": 2}
@@ -43,12 +44,29 @@ class _Scores:
     def printed(self) -> Printed:
         entries = [entry for metric, group in self._pieces() for entry in self._column(metric, group)]
         entries += budget_entries(self.results, self.table, {row: self._label(row) for row in self.table.rows})
-        tests = pd.DataFrame(list(self._tests()) if self.table.compare else [])
+        tests = pd.DataFrame(list(self._tests()) if self._compared() else [])
         if len(tests):
             tests = tests.assign(**{f"{name}_holm": holm(tests[name]) for name in TESTED})
         digits = {name: metric.digits for name, metric in self.metrics.items()}
-        notes = notes_of(self.results, self.table)
+        notes = [*self._search_notes(), *notes_of(self.results, self.table)]
         return Printed(self.table.key, self.table.title, entries, notes, tests, digits)
+
+    def _search_notes(self) -> list[str]:
+        if not self.table.search:
+            return []
+        columns = {column: self._of_group(column or OVERALL) for column in self.table.columns or [""]}
+        return [*search_notes(self.table, self.metrics[self.table.search], columns, self._runs)]
+
+    def _compared(self) -> str:
+        """The row that is tested against all others: the one that is named, or of a search of one column the best."""
+        if self.table.compare or not self.table.search or len(self.table.columns) > 1:
+            return self.table.compare
+        found = ranked(self.table, self.metrics[self.table.search], self.scores, self._runs)
+        return found[0] if found else ""
+
+    @property
+    def _runs(self) -> int:
+        return self.results.planned_runs(self.table.key)
 
     def _pieces(self) -> Iterator[tuple[Metric, str]]:
         """What has a column: each metric, of classes and of all of them, or of the sets trained and tested on."""
@@ -87,13 +105,13 @@ class _Scores:
 
     def _entry(self, metric: Metric, group: str, chosen: pd.DataFrame, row: str) -> Entry:
         own = chosen[chosen["row"] == row]
-        numbers = over_runs(own, metric) if _has(own, metric) else (NAN, NAN, NAN, 0)
+        numbers = over_runs(own, metric) if has_scores(own, metric) else (NAN, NAN, NAN, 0)
         mean, std_runs, std_images, runs = numbers
         text = self.results.state(self.table.key, row, group)
         return Entry(
             row, self._label(row), metric.name, group, text or ("" if runs else "-"),
             mean, std_runs, std_images, runs, std_images if self.table.per else std_runs,
-            self.results.planned_runs(self.table.key), apart=row in self.table.ceilings, digits=metric.digits,
+            self._runs, apart=row in self.table.ceilings, digits=metric.digits,
             **beside(printed(self.published, self.table.rows[row], metric.name, group)),
         )  # fmt: skip
 
@@ -106,14 +124,15 @@ class _Scores:
 
     def _tests(self) -> Iterator[dict[str, Any]]:
         """The row named by ``compare`` against every other, on every metric that single images or patients have."""
-        row = self.table.compare
+        row = self._compared()
         for metric, group in self._pieces():
             if metric.pooling == OF_SET:
                 continue
             chosen = self._of_group(group)
             for other in (name for name in self.table.rows if name != row and name not in self.table.ceilings):
                 ours, theirs = (chosen[chosen["row"] == name] for name in (row, other))
-                found = compare(ours, theirs, metric) if _has(ours, metric) and _has(theirs, metric) else None
+                scored = has_scores(ours, metric) and has_scores(theirs, metric)
+                found = compare(ours, theirs, metric) if scored else None
                 if found is None:
                     continue
                 pair = f"{self.table.rows[row]} vs {self.table.rows[other]}"
@@ -122,8 +141,3 @@ class _Scores:
                 omitted = ("t_test",) if self.table.per else ("t_test_patients", "wilcoxon")
                 line = {"row": row, "other": other, "metric": metric.name, "group": group} | asdict(found)
                 yield line | dict.fromkeys(omitted, NAN) | {"paper": paper.iloc[0] if len(paper) else NAN}
-
-
-def _has(scores: pd.DataFrame, metric: Metric) -> bool:
-    column = "probability" if metric.pooling in OF_PROBABILITIES else metric.name
-    return len(scores) > 0 and column in scores

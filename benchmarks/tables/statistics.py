@@ -17,6 +17,12 @@ OF_SET = "set"  # how a metric pools that is one number of a whole test set
 OF_PROBABILITIES = ("accuracy", "F1", "AUC")  # how a classifier's scores pool: from the probabilities of a whole run
 
 
+def has_scores(scores: pd.DataFrame, metric: Metric) -> bool:
+    """Whether there is anything to score by that metric."""
+    column = "probability" if metric.pooling in OF_PROBABILITIES else metric.name
+    return len(scores) > 0 and column in scores
+
+
 def per_run(scores: pd.DataFrame, metric: Metric) -> pd.Series:
     """One number a run: the mean over its images, or the classifier's score on them."""
     if metric.pooling in OF_PROBABILITIES:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from datamodules.batch import Batch
+from zoo.choices import check_choices
 from zoo.cycle import Cycle, CycleTranslator, Schedule
 from zoo.losses.perceptual import PerceptualLoss, PhiNorm
 from zoo.lpips_network import load_lpips
@@ -106,6 +107,7 @@ class CycleGAN(CycleTranslator):
         decay_epochs: int = 100,
         **kwargs: Any,
     ) -> None:
+        check_choices(CycleGAN, locals())
         weights = {
             "adversarial": lambda_adversarial,
             "cycle": lambda_cycle,

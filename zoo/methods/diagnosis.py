@@ -10,6 +10,7 @@ from datamodules.batch import Batch
 from datamodules.cache import ImageCache, ImageSource
 from datamodules.errors import InputError
 from zoo.backbones import ImageNetInput, make_backbone
+from zoo.choices import check_choices
 from zoo.method import Method, check_unseen
 from zoo.optimization import RECIPES, Preset, cosine
 from zoo.output import Output
@@ -50,6 +51,7 @@ class Diagnosis(Method):
         decay_epochs: int = 200,
         **kwargs: Any,
     ) -> None:
+        check_choices(Diagnosis, locals())
         super().__init__(**kwargs)
         self.save_hyperparameters()
         if second == "translation" and translator is None:

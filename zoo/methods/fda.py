@@ -8,6 +8,7 @@ from torch import Tensor
 
 from datamodules.batch import Batch, TranslationData
 from datamodules.errors import InputError
+from zoo.choices import check_choices
 from zoo.output import Output
 from zoo.translator import Translator
 
@@ -38,6 +39,7 @@ class FDA(Translator):
     def __init__(
         self, beta: float = 0.01, reference: Literal["random", "mean"] = "random", seed: int = 0, **kwargs: Any
     ) -> None:
+        check_choices(FDA, locals())
         super().__init__(**kwargs)
         self.save_hyperparameters()
         if not 0 <= beta < 0.5:

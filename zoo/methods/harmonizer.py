@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from zoo.choices import check_choices
 from zoo.cycle import CycleTranslator
 from zoo.losses.structural import MixLoss
 from zoo.networks import initialisation, spectral
@@ -66,6 +67,7 @@ class Harmonizer(CycleTranslator):
         decay_epochs: int = 100,
         **kwargs: Any,
     ) -> None:
+        check_choices(Harmonizer, locals())
         super().__init__(
             weights={"adversarial": 1.0, "cycle": lambda_cycle, "identity": lambda_identity},
             pool=pool,

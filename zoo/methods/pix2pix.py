@@ -9,6 +9,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from datamodules.batch import Batch
 from zoo.adversarial import AdversarialTranslator
+from zoo.choices import check_choices
 from zoo.losses.adversarial import AdversarialLoss
 from zoo.networks import initialisation
 from zoo.networks.patchgan import PatchGAN
@@ -51,6 +52,7 @@ class Pix2Pix(AdversarialTranslator):
         test_time_noise: bool = False,
         **kwargs: Any,
     ) -> None:
+        check_choices(Pix2Pix, locals())
         super().__init__(**kwargs)
         self.save_hyperparameters()
         if preset == "matched" and self.gradient_clip_val is None:

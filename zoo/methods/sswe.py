@@ -10,6 +10,7 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from datamodules.batch import Batch
+from zoo.choices import check_choices
 from zoo.losses.regression import cross_entropy, masked_rmse
 from zoo.networks import initialisation
 from zoo.networks.elasticity_unet import ElasticityUNet, Variant
@@ -58,6 +59,7 @@ class SSWE(Translator):
         align: bool = False,
         **kwargs: Any,
     ) -> None:
+        check_choices(SSWE, locals())
         super().__init__(**kwargs)
         self.save_hyperparameters()
         self.lr, self.patience, self.use_valid, self.confidence = lr, patience, use_valid, confidence
