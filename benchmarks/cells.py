@@ -23,8 +23,8 @@ WHY = {
     CEILING: "what a perfect method would make of real images is not known",
     ON_PAIRS: "it is fitted on pairs, and there are none to train on",
 }
-# Of what is no longer what it was under the same config: images, splits, a network, a preset.
-VERSIONS = {"PhantomDataModule": VERSION, "BUSI": 2, "LPIPS": 2, "matched": 2}
+# Of what is no longer what it was under the same config: images, splits, a network, a preset, a step.
+VERSIONS = {"PhantomDataModule": VERSION, "BUSI": 2, "LPIPS": 2, "matched": 3, "HSCT": 2}
 OF_VERSIONS = "versions"  # of these, in a cell's config
 TESTED = "test_split"  # which split a test reads; of a search the validation patients
 
@@ -292,7 +292,7 @@ def _untrained(class_path: str, like: dict[str, Any]) -> dict[str, Any]:
 
 def _with_version(config: dict[str, Any]) -> dict[str, Any]:
     """Scores that were measured otherwise are not those of this cell."""
-    sections = [config["data"], *config.get("tests", {}).values()]
+    sections = [config["model"], config["data"], *config.get("tests", {}).values()]
     used = {class_name(section) for section in sections} & set(VERSIONS)
     used |= {"LPIPS"} if config.get("evaluation", {}).get("lpips_weights") else set()
     used |= {"matched"} & {config["model"].get("init_args", {}).get("preset")}

@@ -127,7 +127,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
         unpaired: draw the targets of training samples independently of their sources, though the data has pairs.
         cache_dir: where decoded images are kept; by default ``$SONOZOO_CACHE`` or ``~/.cache/sonozoo``.
         test_split: whose images a test reads: ``test``, or ``val`` where something is chosen by its scores, which the
-            test patients must not know of. The checkpoint of another run is then refused: it was validated on them.
+            test patients must not know of.
     """
 
     task: Task

@@ -218,7 +218,7 @@ def test_what_is_measured_otherwise_is_another_cell(tmp_path):
     rows = {"U-Net": {"config": "pix2pix.yaml"}, "matched": {"config": "pix2pix.yaml", "model": {"preset": "matched"}}}
     versions = {cell.row: cell.config[OF_VERSIONS] for cell in read(tmp_path, rows=rows).cells}
     assert versions["U-Net"] == {"PhantomDataModule": 2}
-    assert versions["matched"] == {"PhantomDataModule": 2, "matched": 2}
+    assert versions["matched"] == {"PhantomDataModule": 2, "matched": 3}
     assert {cell.config[OF_VERSIONS]["LPIPS"] for cell in read(tmp_path, **scored).cells} == {2}
 
 

@@ -16,6 +16,7 @@ from datamodules.errors import InputError
 from datamodules.superpixels import Superpixels, SuperpixelSource
 from zoo.adversarial import AdversarialTranslator
 from zoo.backbones import TimmEncoder
+from zoo.choices import check_choices
 from zoo.losses.adversarial import AdversarialLoss
 from zoo.losses.contrastive import matching_loss, patch_contrast
 from zoo.losses.regression import PixelLoss, pixel_loss
@@ -138,6 +139,7 @@ class HSCT(AdversarialTranslator):
         disc_width: int = 64,
         **kwargs: Any,
     ) -> None:
+        check_choices(HSCT, locals())
         super().__init__(**kwargs)
         self.save_hyperparameters()
         self.recipe, self.decay_epochs = RECIPES[preset].changed(optimizer, lr), decay_epochs
