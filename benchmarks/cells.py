@@ -26,6 +26,9 @@ WHY = {
 # Of what is no longer what it was under the same config: images, splits, a network, a preset.
 VERSIONS = {"PhantomDataModule": VERSION, "BUSI": 2, "LPIPS": 2, "matched": 2}
 OF_VERSIONS = "versions"  # of these, in a cell's config
+# A cell is tested at its last epoch, so by what else a checkpoint would be chosen does not make it another: those that
+# were run while the harmonizer's config had this are still known by it.
+FORMERLY = {"val/unpaired": {"monitor": "val/MI_source", "mode": "max"}}
 
 
 @dataclass(frozen=True)
@@ -239,6 +242,8 @@ class TableCells:
             for section in SECTIONS:
                 resolved[section] = merge(resolved.get(section, {}), getattr(layer, section))
         resolved["trainer"].pop("logger", None)
+        if (monitor := resolved.get("checkpoint", {}).get("monitor")) in FORMERLY:
+            resolved["checkpoint"] = FORMERLY[monitor]
         if row.class_path:
             resolved["model"] = {"class_path": row.class_path}
         if row.class_path in UNTRAINED.values():

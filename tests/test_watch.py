@@ -126,6 +126,15 @@ def test_a_cyclegan_that_starts_with_negatives_says_so_once_a_run_and_a_side(nam
     assert line.startswith("epoch 0: F makes negatives")
 
 
+def test_what_was_seen_before_a_run_does_not_count(tmp_path):
+    torch.manual_seed(0)
+    model = tiny.method("pix2pix", 1, 1, lr=1e-9)
+    model.generator = Times(0.5)
+    for _ in range(100):
+        model.watch.translation("the generator", X, -X, Y)
+    assert said(lambda: tiny.trainer(tmp_path).fit(model, tiny.data("enhancement"))) == []
+
+
 def test_a_cyclegan_of_identities_translates_nothing(tmp_path):
     networks = {"generator_target": Times(1.0), "generator_source": Times(1.0)}
     (line,) = trained("harmonizer", tmp_path, **networks)

@@ -166,7 +166,7 @@ class Evaluation(Callback):
             self.rows.append(facts | {name: values[index] for name, values in scores.items()})
             if len(self.panels) < self.grid_images:
                 self.panels.append(self._panel(batch, translation, index))
-        if stage == "val" and "source_again" in output:
+        if "source_again" in output:  # in validation alone
             again = _unit(output["source_again"]), _unit(output["target_again"])
             self.unpaired.update(batch["id"], source, target, made, *again)
         for of_set in self.of_sets.values() if stage == "test" else ():  # too dear for every epoch
