@@ -7,8 +7,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from datamodules.batch import Batch
+from datamodules.batch import GREY, Batch
+from zoo.losses.adversarial import AdversarialLoss
 from zoo.translator import Translator
+from zoo.watch import Watch
 
 Configured = tuple[list[Optimizer], list[LRScheduler]]
 
@@ -17,12 +19,19 @@ class AdversarialTranslator(Translator):
     """A GAN. The generator runs once a step; then each of its :meth:`sides` takes its turn.
 
     Lightning's ``global_step`` counts optimizer steps, that is one a side and batch; ``trainer.max_steps`` counts the
-    same. A method that sets ``automatic_optimization`` has one side, and minimises the total of its ``losses``.
+    same. A method that sets ``automatic_optimization`` has one side, and minimises the total of its ``losses``, of
+    which ``adversarial``, if there is one, is the discriminator's.
+
+    Training warns of discriminators that have won, and, where both sides are grey pictures, of negatives and of
+    translations that change nothing; see :class:`zoo.watch.Watch`.
     """
+
+    adversarial: AdversarialLoss
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.automatic_optimization = False
+        self.watch, self.alike = Watch(), False
 
     @abstractmethod
     def sides(self) -> dict[str, list[nn.Parameter]]:
@@ -49,6 +58,11 @@ class AdversarialTranslator(Translator):
         """The discriminator's terms by name, unweighted, and their weighted sum as ``total``; what was made is
         detached."""
 
+    def translations(self, batch: Batch, made: Any) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+        """To be watched, by the generator's name: what it was given, what it made, and what was wanted; by default the
+        whole of ``made``, if that is one image."""
+        return {"the generator": (batch["source"], made, batch["target"])} if isinstance(made, Tensor) else {}
+
     def losses_of(self, side: str, batch: Batch, made: Any) -> dict[str, Tensor]:
         """A side's terms: ``<side>_losses``."""
         return getattr(self, f"{side}_losses")(batch, made)
@@ -64,6 +78,8 @@ class AdversarialTranslator(Translator):
         if self.automatic_optimization:
             return super().training_step(batch, batch_idx)
         made = self.generate(batch)
+        for generator, images in self.translations(batch, made).items() if self.alike else ():
+            self.watch.translation(generator, *images)
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
         reported: dict[str, Tensor] = {}
@@ -77,3 +93,23 @@ class AdversarialTranslator(Translator):
             reported |= {f"{side}/{name}": value for name, value in losses.items()}
         self.report(reported, batch)
         return None
+
+    def report(self, losses: dict[str, Tensor], batch: Batch) -> None:
+        super().report(losses, batch)
+        for name, loss in losses.items():
+            side, _, term = name.rpartition("/")
+            judges = term == "adversarial" if self.automatic_optimization else side == "discriminator"
+            if judges and term != "total":
+                self.watch.discriminator(term, loss, self.adversarial.chance)
+
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        task = self.data.task if self.data is not None else None
+        self.alike = task is not None and task.source.unit == task.target.unit == GREY.unit  # no elastogram
+
+    def on_train_epoch_start(self) -> None:
+        self.watch.start()
+
+    def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()
+        self.watch.finish(self.current_epoch)

@@ -14,6 +14,7 @@ from zoo.adversarial import AdversarialTranslator
 from zoo.image_pool import ImagePool
 from zoo.losses.adversarial import AdversarialLoss
 from zoo.optimization import constant_then_linear
+from zoo.output import Output
 
 Schedule = Literal["step", "linear"]
 
@@ -106,6 +107,19 @@ class CycleTranslator(AdversarialTranslator):
         source, source_same = self.generator_source(torch.cat([y, x])).chunk(2)
         again = self.generator_target(source), self.generator_source(target)
         return Cycle(target, source, *again, target_same, source_same)
+
+    def translations(self, batch: Batch, made: Cycle) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+        x, y = batch["source"], batch["target"]
+        return {"G": (x, made.target, y), "F": (y, made.source, x)}
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Output:
+        """Also the way back of both sides, for the criterion that needs no pairs."""
+        output = self.infer(batch)
+        if "target" not in batch:
+            return output
+        source_again = self.generator_source(output["translation"])
+        target_again = self.generator_target(self.generator_source(batch["target"]))
+        return output | Output(source_again=source_again, target_again=target_again)
 
     def terms(self, batch: Batch, made: Cycle) -> dict[str, Tensor]:
         """The generators' terms by name, unweighted."""

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, EarlyStopping
+from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 from torchmetrics import Metric
 
 from datamodules.batch import RGB, Batch, Task, TranslationData
+from datamodules.errors import InputError
 from datamodules.writers import write_image, write_text_atomically
 from zoo.method import data_of
 from zoo.metrics import CLASSIFICATION, METRICS, make_metrics
@@ -20,6 +22,7 @@ from zoo.metrics.confidence import ConfidenceAUC
 from zoo.metrics.perceptual import FID, LPIPS, FrechetVGG, check_size, make_fid
 from zoo.output import Output, malignancy
 from zoo.pictures import panel
+from zoo.unpaired import UnpairedCriterion
 from zoo.weights import Backbone
 
 FACTS: tuple[Literal["id", "patient", "organ", "device"], ...] = ("id", "patient", "organ", "device")
@@ -31,7 +34,8 @@ class Evaluation(Callback):
 
     Writes ``splits.csv``, ``scores_val.csv`` and ``scores_test.csv`` (one row an image) and, for a test with metrics of
     whole sets, ``scores_test_set.csv``; logs means as ``val/SSIM`` and so on, and a grid of source, target, translation
-    and error.
+    and error. Of a CycleGAN it also logs ``val/unpaired`` and its parts, to choose a checkpoint or to stop by where
+    there are no pairs; see :class:`zoo.unpaired.UnpairedCriterion`.
 
     Args:
         task: what is translated; the command line takes it from the data.
@@ -72,14 +76,17 @@ class Evaluation(Callback):
                 self.pretrained[lpips.name] = lpips.remark
         if fid_weights is not None:
             self.of_sets[FID.name] = make_fid(fid_weights)
+        vgg: FrechetVGG | None = None
         if frechet_weights is not None:
-            self.of_sets[FrechetVGG.name] = FrechetVGG(frechet_weights)
+            self.of_sets[FrechetVGG.name] = vgg = FrechetVGG(frechet_weights)
+        self.unpaired = UnpairedCriterion(vgg)
         self.pretrained |= {name: METRICS[name].remark for name in self.of_sets}
         self._start()
 
     def _start(self) -> None:
         self.rows: list[dict[str, Any]] = []
         self.panels: list[np.ndarray] = []
+        self.unpaired.start()
         for metric in self.of_sets.values():
             metric.reset()
 
@@ -87,8 +94,10 @@ class Evaluation(Callback):
         """Write ``splits.csv``: which image is in which split, for the paper's supplement.
 
         Raises:
-            InputError: the images are too small for a metric's network, be it one that only the test is scored by.
+            InputError: the images are too small for a metric's network, be it one that only the test is scored by; or
+                training would stop by a score of validation, and nothing is validated.
         """
+        _check_stopping(trainer)
         folder, data = self._folder(trainer), data_of(trainer)
         self._check_size(data)
         if trainer.is_global_zero and data is not None:
@@ -157,6 +166,9 @@ class Evaluation(Callback):
             self.rows.append(facts | {name: values[index] for name, values in scores.items()})
             if len(self.panels) < self.grid_images:
                 self.panels.append(self._panel(batch, translation, index))
+        if "source_again" in output:  # in validation alone
+            again = _unit(output["source_again"]), _unit(output["target_again"])
+            self.unpaired.update(batch["id"], source, target, made, *again)
         for of_set in self.of_sets.values() if stage == "test" else ():  # too dear for every epoch
             of_set.to(made.device)
             of_set.update(target.expand(-1, 3, -1, -1), real=True)
@@ -173,6 +185,8 @@ class Evaluation(Callback):
         classes = "probability" in rows[0]
         for name, value in (_class_scores(rows) if classes else _means(rows, _metrics_of(rows))).items():
             pl_module.log(f"{stage}/{name}", value, rank_zero_only=True)
+        if stage == "val":
+            self._log_unpaired(pl_module)
         measured = {} if classes or stage != "test" else self.of_sets
         of_sets = {name: float(metric.compute()) for name, metric in measured.items()}
         for name, value in of_sets.items():
@@ -187,9 +201,34 @@ class Evaluation(Callback):
         if self.panels:
             _log_picture(trainer, folder, f"{stage}/translations", np.concatenate(self.panels))
 
+    def _log_unpaired(self, pl_module: pl.LightningModule) -> None:
+        rows = _gathered(self.unpaired.rows())
+        if not rows:
+            return
+        scores = self.unpaired.scores(rows)
+        for name, value in scores.items():
+            pl_module.log(f"val/{name}", value, rank_zero_only=True)
+        if np.isnan(scores["unpaired"]):
+            rank_zero_warn(
+                f"val/unpaired has no value on {len(rows)} validation images: it takes two or more, and sources that "
+                "are not the targets; give data.fractions a larger part to validate on"
+            )
+
     def _folder(self, trainer: pl.Trainer) -> Path:
         """Asked by every process: the trainer's ``log_dir`` is a broadcast."""
         return Path(self.out_dir or trainer.log_dir or trainer.default_root_dir)
+
+
+def _check_stopping(trainer: pl.Trainer) -> None:
+    if trainer.enable_validation:
+        return
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it in a connector
+    for monitor in (callback.monitor for callback in callbacks if isinstance(callback, EarlyStopping)):
+        if monitor.startswith("val/"):
+            raise InputError(
+                f"EarlyStopping waits for {monitor}, and nothing is validated; raise trainer.limit_val_batches above "
+                "0, or monitor another value"
+            )
 
 
 def _facts(batch: Batch, index: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Adversarial objectives on raw discriminator scores."""
 
+import math
 from typing import Literal
 
 import torch
@@ -35,6 +36,11 @@ class AdversarialLoss(nn.Module):
         if self.objective == "hinge":
             return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
         return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+    @property
+    def chance(self) -> float:
+        """The discriminator's loss where real and fake look alike to it, for labels of 1 and 0."""
+        return {"vanilla": 2 * math.log(2), "lsgan": 0.5, "hinge": 2.0, "softplus": 2 * math.log(2)}[self.objective]
 
     def generator(self, fake: Tensor) -> Tensor:
         """Small where ``fake`` scores high."""

@@ -77,9 +77,17 @@ class FrechetVGG(Described, Metric):
     @torch.no_grad()
     def update(self, images: Tensor, real: bool) -> None:
         """``(B, 3, H, W)`` in [0, 1]: targets if ``real``, else translations."""
+        (self.real if real else self.made).append(self.features(images))
+
+    @torch.no_grad()
+    def features(self, images: Tensor) -> Tensor:
+        """Of images ``(B, 3, H, W)`` in [0, 1], ``(B, 512)``.
+
+        Raises:
+            InputError: they are too small for the network.
+        """
         check_size(images, self.trunk, self.weights)
-        relu5_3 = self.network.net(self.network.scaling_layer(2 * images.float() - 1))[-1]
-        (self.real if real else self.made).append(relu5_3.mean((2, 3)))
+        return self.network.net(self.network.scaling_layer(2 * images.float() - 1))[-1].mean((2, 3))
 
     def compute(self) -> Tensor:
         if not len(self.real) or not len(self.made):

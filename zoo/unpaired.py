@@ -1,0 +1,88 @@
+"""UnpairedCriterion: when to stop a CycleGAN, and which checkpoint to keep, without any pairs."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.metrics.perceptual import FrechetVGG, frechet
+from zoo.metrics.texture import texture
+
+FLOOR = 1e-3  # spread of a feature that all images (nearly) share
+NOTHING = 1e-9  # a distance of sets that are the same but for rounding
+Row = dict[str, Any]
+
+
+class UnpairedCriterion:
+    """What validation images say of generators G (sources x to targets y) and F (back) where no x belongs to a y.
+
+    Eq. 1: cycle = (mean |x - F(G(x))| + mean |y - G(F(y))|) / 2, of images in [0, 1]
+    Eq. 2: cycle_0, the same with the mean image of the x in place of F(G(x)), and that of the y in place of G(F(y))
+    Eq. 3: unpaired = Frechet(G(x), y) / Frechet(x, y) + cycle / cycle_0
+
+    The identity has 1 (its cycle is perfect, and it is as far from the targets as the sources are); what makes images
+    that are spread as the targets are, and finds its way back, about 0; what makes one image of all, at least 1. It may
+    exceed 1 by far. Neither half would do: the identity is best at cycles, and the distance of sets does not see
+    whether the image is still that of the patient.
+
+    The distance is that of :class:`zoo.metrics.perceptual.FrechetVGG`, if one is given, else ``Frechet texture``: the
+    same formula on :func:`zoo.metrics.texture.texture`, each feature in standard deviations over sources and targets
+    together (a few targets may share one by chance). Both grow with few images, in numerator and denominator alike. Of
+    fewer than two images, or of sources that are the targets, there is none, and the criterion is NaN. Of several
+    processes, each takes the mean images of its own share.
+    """
+
+    def __init__(self, vgg: FrechetVGG | None = None) -> None:
+        self.vgg, self.name = vgg, FrechetVGG.name if vgg is not None else "Frechet texture"
+        self.start()
+
+    def start(self) -> None:
+        self._rows: list[Row] = []
+        self._sources: list[Tensor] = []
+        self._targets: list[Tensor] = []
+
+    @torch.no_grad()
+    def update(
+        self, ids: list[str], source: Tensor, target: Tensor, made: Tensor, source_again: Tensor, target_again: Tensor
+    ) -> None:
+        """A batch of x, y, G(x), F(G(x)) and G(F(y)), all ``(B, C, H, W)`` in [0, 1]."""
+        features = [self._features(images) for images in (source, target, made)]
+        errors = [(source - source_again).abs().mean((1, 2, 3)), (target - target_again).abs().mean((1, 2, 3))]
+        names = ("x", "y", "made", "cycle_x", "cycle_y")
+        for of_image in zip(ids, *(values.cpu() for values in (*features, *errors)), strict=True):
+            self._rows.append(dict(zip(("id", *names), of_image, strict=True)))
+        self._sources.append(source.half().cpu())
+        self._targets.append(target.half().cpu())
+
+    def rows(self) -> list[Row]:
+        """What this process has seen, an image each, to be gathered from all of them."""
+        if self._rows:
+            deviations = zip(_from_mean(self._sources), _from_mean(self._targets), strict=True)
+            for row, (of_x, of_y) in zip(self._rows, deviations, strict=True):
+                row["mean_x"], row["mean_y"] = of_x, of_y
+        return self._rows
+
+    def scores(self, rows: list[Row]) -> dict[str, float]:
+        """``cycle`` (eq. 1), the distance of translations and targets by its name, and ``unpaired`` (eq. 3)."""
+        column = {name: torch.stack([row[name] for row in rows]).double() for name in rows[0] if name != "id"}
+        x, y, made = column["x"], column["y"], column["made"]
+        if self.vgg is None:
+            spread = torch.cat([x, y]).std(0, correction=0).clamp_min(FLOOR)
+            x, y, made = x / spread, y / spread, made / spread
+        reached, apart = float(frechet(made, y)), float(frechet(x, y))
+        cycle = float(column["cycle_x"].mean() + column["cycle_y"].mean()) / 2
+        of_mean = float(column["mean_x"].mean() + column["mean_y"].mean()) / 2
+        defined = apart > NOTHING and of_mean > 0  # NaN is above nothing
+        unpaired = reached / apart + cycle / of_mean if defined else float("nan")
+        return {"cycle": cycle, self.name: reached, "unpaired": unpaired}
+
+    def _features(self, images: Tensor) -> Tensor:
+        if self.vgg is None:
+            return texture(images)
+        return self.vgg.to(images.device).features(images.expand(-1, 3, -1, -1))
+
+
+def _from_mean(batches: list[Tensor]) -> Tensor:
+    """How far each image is from the mean one, ``(N,)``."""
+    images = torch.cat(batches).float()
+    return (images - images.mean(0)).abs().mean((1, 2, 3))
