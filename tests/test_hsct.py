@@ -297,9 +297,9 @@ def test_the_tuned_preset_departs_from_the_text_where_the_search_says_so():
     for group in optimizer.param_groups:
         assert (group["lr"], group["betas"], group["weight_decay"]) == (1e-3, (0.5, 0.999), 0)
     assert model.gradient_clip_val == 1.0
-    assert (model.patch_mlp, model.lambda_pixel, model.lambda_adversarial) == ("ema", 0.04, 0.1)
+    assert (model.patch_mlp, model.lambda_pixel, model.lambda_adversarial) == ("shared", 0.04, 0.1)
     assert model.decoder.concatenates
-    told = tiny.method("hsct", preset="tuned", lambda_pixel=0.4, patch_mlp="shared", skips="none", lr=1e-4)
+    told = tiny.method("hsct", preset="tuned", lambda_pixel=0.4, patch_mlp="ema", skips="none", lr=1e-4)
     assert (told.patch_mlp, told.lambda_pixel, told.decoder.concatenates, told.recipe.lr) == (
         "shared",
         0.4,

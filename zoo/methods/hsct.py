@@ -35,7 +35,7 @@ AS_PRINTED = {"patch_mlp": "separate", "skips": "none", "lambda_pixel": 0.4, "la
 PRESETS = {
     "paper": AS_PRINTED,
     "stable": AS_PRINTED,
-    "tuned": {"patch_mlp": "ema", "skips": "concat", "lambda_pixel": 0.04, "lambda_adversarial": 0.1},
+    "tuned": {"patch_mlp": "shared", "skips": "concat", "lambda_pixel": 0.04, "lambda_adversarial": 0.1},
 }
 
 
