@@ -52,6 +52,21 @@ def table(tmp_path) -> Printed:
     return make_tables(make_results(tmp_path))[0]
 
 
+def test_a_note_names_the_methods_behind_a_row_that_takes_no_training(tmp_path, table):
+    methods = ["good", "as good", "bad"]
+    (told,) = [note for note in _noted(tmp_path, methods) if note.startswith("Behind")]
+    # Of SSIM 'mean' is below all methods; of FID, where its score of 30 is the lowest, ahead of all.
+    assert told == (
+        "Behind a row that takes no training: good in FID (mean); as good in FID (mean); bad in FID (mean)."
+    )
+    assert not [note for note in _noted(tmp_path / "none", methods[:0]) if note.startswith("Behind")]
+    assert not [note for note in table.notes if note.startswith("Behind")], "no candidates are named in its plan"
+
+
+def _noted(folder, candidates: list[str]) -> list[str]:
+    return make_tables(make_results(folder, candidates=candidates))[0].notes
+
+
 def test_bold_are_the_best_and_whatever_is_not_worse(table):
     marked = table.cells[table.cells["best"]].groupby("metric")["row"].agg(list)
     assert marked["SSIM"] == ["good", "as good"], "no ceiling, though it is far above"

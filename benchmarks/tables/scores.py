@@ -14,6 +14,7 @@ from benchmarks.tables.printing import NAN, OVERALL, Entry, Printed
 from benchmarks.tables.published import beside, printed, read_published
 from benchmarks.tables.search import ranked, search_notes
 from benchmarks.tables.statistics import OF_SET, by_patient, compare, has_scores, holm, not_worse, over_runs
+from benchmarks.tables.trivial import behind_trivial
 from benchmarks.vocabulary import BETWEEN
 
 LABELS = {"benign": 0, "malignant": 1, "normal": 2}
@@ -43,12 +44,13 @@ class _Scores:
 
     def printed(self) -> Printed:
         entries = [entry for metric, group in self._pieces() for entry in self._column(metric, group)]
+        behind = behind_trivial(self.table, self.metrics, entries)
         entries += budget_entries(self.results, self.table, {row: self._label(row) for row in self.table.rows})
         tests = pd.DataFrame(list(self._tests()) if self._compared() else [])
         if len(tests):
             tests = tests.assign(**{f"{name}_holm": holm(tests[name]) for name in TESTED})
         digits = {name: metric.digits for name, metric in self.metrics.items()}
-        notes = [*self._search_notes(), *notes_of(self.results, self.table)]
+        notes = [*self._search_notes(), *behind, *notes_of(self.results, self.table)]
         return Printed(self.table.key, self.table.title, entries, notes, tests, digits)
 
     def _search_notes(self) -> list[str]:
