@@ -295,7 +295,7 @@ def test_the_tuned_preset_departs_from_the_text_where_the_search_says_so():
     (optimizer,), _ = model.configure_optimizers()
     assert isinstance(optimizer, torch.optim.Adam)
     for group in optimizer.param_groups:
-        assert (group["lr"], group["betas"], group["weight_decay"]) == (1e-3, (0.5, 0.999), 0)
+        assert (group["lr"], group["betas"], group["weight_decay"]) == (3e-4, (0.5, 0.999), 0)
     assert model.gradient_clip_val == 1.0
     assert (model.patch_mlp, model.lambda_pixel, model.lambda_adversarial) == ("shared", 0.04, 0.1)
     assert model.decoder.concatenates
