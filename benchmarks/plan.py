@@ -30,8 +30,9 @@ class PlannedTable:
     data were replaced by a user's own; ``left_out`` which columns wait for a folder, and ``flags`` how it is named.
     ``unscored`` says of metrics whose weights were not at hand how to have them. ``analyses`` holds the settings of
     each analysis by its key. ``ceilings`` are the rows that no method is: they stand apart, are never the best and are
-    not tested. ``search`` is the metric by which the best of the ``candidates`` is chosen: rows of the suite's own that
-    are neither trivial nor ceilings. ``budget`` is ``free`` where rows are trained on different budgets.
+    not tested. ``candidates`` are the methods: rows of the suite's own that are neither trivial nor ceilings.
+    ``search`` is the metric by which the best of them is chosen, where that is what the table is for. ``budget`` is
+    ``free`` where rows are trained on different budgets.
     """
 
     key: str

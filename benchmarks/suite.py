@@ -172,9 +172,7 @@ def _planned(cells: TableCells, points: dict[str, dict[str, Any]]) -> PlannedTab
         unscored=cells.unscored,
         analyses=table.analyses,
         search=table.search,
-        candidates=[row for row, class_path in class_paths.items() if class_path not in UNTRAINED.values()]
-        if table.search
-        else [],
+        candidates=[row for row, class_path in class_paths.items() if class_path not in UNTRAINED.values()],
         budget=table.budget,
     )
 

@@ -27,7 +27,7 @@ from tests import tiny
 from tests.conftest import ROOT
 from tests.facts import METRIC
 
-SHIPPED = "enhancement_small, harmonizer_small, hsct_small, lambda_sweep, paper, quick, ruler, sswe_small"
+SHIPPED = "enhancement_small, harmonizer_small, hsct_search, hsct_small, lambda_sweep, paper, quick, ruler, sswe_small"
 SUITE = {
     "title": "Tiny",
     "tables": {
@@ -311,7 +311,18 @@ def test_trivial_rows_see_the_rows_data_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["quick", "paper", "hsct_small", "harmonizer_small", "sswe_small", "lambda_sweep", "ruler"]
+    "name",
+    [
+        "quick",
+        "paper",
+        "hsct_small",
+        "hsct_search",
+        "enhancement_small",
+        "harmonizer_small",
+        "sswe_small",
+        "lambda_sweep",
+        "ruler",
+    ],
 )
 def test_shipped_suites_resolve(name):
     suite = read_suite(name)

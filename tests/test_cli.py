@@ -156,17 +156,20 @@ def test_bad_files_end_with_status_2_and_a_line_each(pairs, tmp_path, capsys):
 
 def test_a_training_is_not_continued_as_another_one(tmp_path, capsys):
     """Lightning would overrule what is asked for by what the checkpoint has, without a word."""
-    arguments = tiny.command("hsct", tmp_path, "--trainer.max_epochs=1")
-    assert main([*arguments, "--model.patch_mlp=separate"]) == 0
+    arguments = tiny.command("hsct", tmp_path, "--trainer.max_epochs=1", "--model.preset=tuned")
+    assert main(arguments) == 0
     path = tmp_path / "lightning_logs" / "version_0" / "checkpoints" / "last.ckpt"
     again = [*arguments, f"--ckpt_path={path}", "--trainer.max_epochs=2"]
-    for asked in ("shared", "ema"):
-        assert main([*again, f"--model.patch_mlp={asked}"]) == 2
-        message = f"last.ckpt: was trained with patch_mlp separate, not {asked}; go on with --model.patch_mlp separate"
+    others = (("patch_mlp", "separate", "shared"), ("patch_mlp", "ema", "shared"), ("preset", "paper", "tuned"))
+    for name, asked, trained in (*others, ("heads", 4, 2), ("lambda_patch", 0.1, 0.8)):
+        assert main([*again, f"--model.{name}={asked}"]) == 2
+        message = f"last.ckpt: was trained with {name} {trained}, not {asked}; go on with --model.{name} {trained}"
         assert message in capsys.readouterr().err
-    assert main([*again, "--model.preset=paper", "--model.patch_mlp=separate"]) == 2
-    assert "was trained with preset stable, not paper" in capsys.readouterr().err
-    assert main([*again, "--model.patch_mlp=separate"]) == 0
+    test = ["test", *again[1:-1]]
+    assert main([*test, "--model.patch_mlp=ema"]) == 2
+    assert "was trained with patch_mlp shared, not ema" in capsys.readouterr().err
+    assert main([*test, "--model.lambda_patch=0.1"]) == 0, "a test does without the loss"
+    assert main([*again, "--model.patch_mlp=shared"]) == 0, "as the preset has it"
 
 
 def test_a_checkpoint_with_code_in_it_is_refused(tmp_path, capsys):

@@ -292,18 +292,29 @@ def test_presets_are_the_papers_optimizer_and_a_stable_one():
 
 def test_the_tuned_preset_departs_from_the_text_where_the_search_says_so():
     model = tiny.method("hsct", preset="tuned")
-    (optimizer,), _ = model.configure_optimizers()
-    assert isinstance(optimizer, torch.optim.Adam)
-    for group in optimizer.param_groups:
-        assert (group["lr"], group["betas"], group["weight_decay"]) == (3e-4, (0.5, 0.999), 0)
+    for optimizer in model.configure_optimizers()[0]:
+        assert isinstance(optimizer, torch.optim.Adam)
+        for group in optimizer.param_groups:
+            assert (group["lr"], group["betas"], group["weight_decay"]) == (3e-4, (0.5, 0.999), 0)
     assert model.gradient_clip_val == 1.0
     assert (model.patch_mlp, model.lambda_pixel, model.lambda_adversarial) == ("shared", 0.04, 0.1)
+    assert list(model.sides()) == ["generator", "discriminator"]
     assert model.decoder.concatenates
-    told = tiny.method("hsct", preset="tuned", lambda_pixel=0.4, patch_mlp="ema", skips="none", lr=1e-4)
-    assert (told.patch_mlp, told.lambda_pixel, told.decoder.concatenates) == ("ema", 0.4, False)
-    assert told.recipe.lr == 1e-4
     printed = tiny.method("hsct", preset="paper")
     assert (printed.patch_mlp, printed.lambda_pixel, printed.lambda_adversarial) == ("separate", 0.4, 1.0)
+    assert list(printed.sides()) == ["both"]
+    assert not printed.decoder.concatenates
+
+
+def test_what_is_named_comes_before_the_preset():
+    told = tiny.method(
+        "hsct", preset="tuned", lambda_pixel=0.4, patch_mlp="ema", skips="none", adv_mode="grl", optimizer="rmsprop",
+        lr=1e-4,
+    )  # fmt: skip
+    assert (told.patch_mlp, told.lambda_pixel, told.decoder.concatenates) == ("ema", 0.4, False)
+    ((optimizer,), _) = told.configure_optimizers()
+    assert isinstance(optimizer, torch.optim.RMSprop)
+    assert optimizer.param_groups[0]["lr"] == 1e-4
 
 
 @pytest.mark.parametrize("asked", ["shared", "ema", "separate"])
@@ -320,6 +331,23 @@ def test_a_checkpoint_that_was_trained_with_another_mlp_is_refused(asked, tmp_pa
     again.fit(tiny.method("hsct", patch_mlp=trained), tiny.data("elastography"), ckpt_path=path, weights_only=True)
 
 
+def test_a_checkpoint_of_jointly_clipped_networks_is_not_continued_and_can_be_tested(tmp_path):
+    """As versions before wrote it: one group of parameters, and no word on the MLPs."""
+    trainer = tiny.trainer(tmp_path, limit_train_batches=1)
+    trainer.fit(tiny.method("hsct"), tiny.data("elastography"))
+    trainer.save_checkpoint(path := tmp_path / "last.ckpt")
+    checkpoint = torch.load(path, weights_only=True)
+    (state,) = checkpoint["optimizer_states"]
+    state["param_groups"] = state["param_groups"][:1]
+    del checkpoint["patch_mlp"]
+    torch.save(checkpoint, path)
+    again = tiny.trainer(tmp_path, max_epochs=2)
+    with pytest.raises(InputError, match=r"earlier version, which clipped all networks together; start anew"):
+        again.fit(tiny.method("hsct"), tiny.data("elastography"), ckpt_path=path, weights_only=True)
+    other_patients = tiny.data("elastography", phantom_seed=5)
+    tiny.trainer(tmp_path).test(tiny.method("hsct"), other_patients, ckpt_path=path, verbose=False, weights_only=True)
+
+
 @pytest.mark.parametrize(
     "switches",
     [
@@ -334,6 +362,7 @@ def test_a_checkpoint_that_was_trained_with_another_mlp_is_refused(asked, tmp_pa
         {"skips": "concat"},
         {"patch_mlp": "shared", "optimizer": "adam"},
         {"patch_mlp": "ema", "adv_mode": "alternating"},
+        {"preset": "tuned"},
         {"encoder": "test_resnet"},
         {"use_cmm": False, "use_apc": False, "use_adv": False},
     ],
@@ -361,6 +390,9 @@ def test_the_reversal_may_grow_from_nothing_to_one(tmp_path):
     assert strengths == sorted(strengths)
     progress = (len(strengths) - 1) / len(strengths)
     assert strengths[-1] == pytest.approx(2 / (1 + math.exp(-10 * progress)) - 1)
+    weaker = HSCT(grl_schedule="dann", lambda_adversarial=0.1)
+    weaker._trainer = model.trainer  # at its end
+    assert weaker._reversal_strength() == pytest.approx(0.1 * (2 / (1 + math.exp(-10)) - 1))
 
 
 def test_a_batch_of_one_says_that_matching_needs_two(tmp_path):

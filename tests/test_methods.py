@@ -67,7 +67,7 @@ def test_pix2pix_matched_trains_as_hsct_is_really_trained(tmp_path):
     for arguments in (own, told):  # what its config writes out is what the preset has
         model = tiny.method("pix2pix", **arguments)
         assert model.gradient_clip_val == leader.gradient_clip_val
-        (hsct,), (its_schedule,) = leader.configure_optimizers()
+        (hsct, *_), (its_schedule, *_) = leader.configure_optimizers()
         for optimizer, schedule in zip(*model.configure_optimizers(), strict=True):
             assert type(optimizer) is type(hsct)
             assert settings(optimizer) == settings(hsct)

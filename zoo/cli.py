@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+from jsonargparse import Namespace
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -25,6 +26,8 @@ from zoo.translations import read_checkpoint
 # Short names resolve only for classes that were imported.
 NAMED = [*METHODS.values(), *(getattr(datamodules, name) for name in datamodules.__all__)]
 TINY = "what makes this config small, for tests; not used otherwise"
+FROM_DATA = {"in_channels", "out_channels"}  # which the task sets later
+OF_TRAINING = ("patch_mlp",)  # arguments that a checkpoint holds as they were resolved
 KEYWORDS = ("best", "last", "hpc", "registry")  # that Lightning takes in place of a path
 
 
@@ -111,19 +114,26 @@ class SonozooCLI(LightningCLI):
         if checkpoint["method"] != asked:
             raise InputError(f"{path}: the checkpoint is one of {checkpoint['method']}, not of {asked}; name another")
         if "_class_path" in checkpoint.get("hyper_parameters", {}):  # else it was not written by a command line
-            if self.config["subcommand"] == "fit":
-                _check_continued(path, config["model"]["init_args"], checkpoint["hyper_parameters"])
+            resumed = self.config["subcommand"] == "fit"
+            _check_continued(path, vars(config["model"].get("init_args", Namespace())), checkpoint, resumed)
             super()._parse_ckpt_path()
 
 
-def _check_continued(path: str, asked: Mapping[str, Any], trained: Mapping[str, Any]) -> None:
-    """Raises InputError if what is asked for would be overruled by what the checkpoint was trained with."""
-    for name in ("preset", "patch_mlp"):
-        if asked.get(name) is not None and asked[name] != trained.get(name, asked[name]):
-            raise InputError(
-                f"{path}: was trained with {name} {trained[name]}, not {asked[name]}; go on with --model.{name} "
-                f"{trained[name]}, or start anew without --ckpt_path"
-            )
+def _check_continued(path: str, asked: Mapping[str, Any], checkpoint: Mapping[str, Any], resumed: bool) -> None:
+    """Raises InputError if what is asked for would be overruled by what the checkpoint was trained with: any argument
+    where the training goes on; else only what tells one kind of training from another."""
+    trained = {**checkpoint["hyper_parameters"], **{key: checkpoint[key] for key in OF_TRAINING if key in checkpoint}}
+    names = sorted(set(asked) - FROM_DATA) if resumed else OF_TRAINING
+    InputError.raise_for(
+        f"{path}: was trained with {name} {trained[name]}, not {asked[name]}; go on with --model.{name} "
+        f"{trained[name]}, or without the checkpoint"
+        for name in names
+        if asked.get(name) is not None and name in trained and _plain(asked[name]) != _plain(trained[name])
+    )
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def main(args: ArgsType = None) -> int:

@@ -31,11 +31,23 @@ from zoo.optimization import RECIPES, Kind, cosine
 OWN_ENCODER = "cnn_transformer"
 # What the paper leaves open, or prints so that it does not train, and a preset sets; benchmarks/results/hsct_search.md
 # has the search. Beside it a preset sets the optimizer, see zoo.optimization.RECIPES.
-AS_PRINTED = {"patch_mlp": "separate", "skips": "none", "lambda_pixel": 0.4, "lambda_adversarial": 1.0}
+AS_PRINTED = {
+    "patch_mlp": "separate",
+    "skips": "none",
+    "lambda_pixel": 0.4,
+    "lambda_adversarial": 1.0,
+    "adv_mode": "grl",
+}
 PRESETS = {
     "paper": AS_PRINTED,
     "stable": AS_PRINTED,
-    "tuned": {"patch_mlp": "shared", "skips": "concat", "lambda_pixel": 0.04, "lambda_adversarial": 0.1},
+    "tuned": {
+        "patch_mlp": "shared",
+        "skips": "concat",
+        "lambda_pixel": 0.04,
+        "lambda_adversarial": 0.1,
+        "adv_mode": "alternating",
+    },
 }
 
 
@@ -85,7 +97,7 @@ class HSCT(AdversarialTranslator):
             patch term: its gradient on the translation is hundreds of times theirs, and the translation does not
             learn (see benchmarks/results/hsct.md).
         adv_mode: ``grl`` (gradient reversal, one optimizer, the generator's saturating loss) or ``alternating`` (two
-            optimizers, the non-saturating one).
+            optimizers, the non-saturating one); by default the preset's.
         grl_schedule: growth of lambda_adversarial where the gradient is reversed: ``const``, or ``dann`` by
             2 / (1 + exp(-10 p)) - 1 at progress p.
         disc: ``global`` scores images, ``patch70`` patches of 70 pixels.
@@ -125,7 +137,7 @@ class HSCT(AdversarialTranslator):
         patch_length: int = 1024,
         patch_mlp: Literal["separate", "shared", "ema"] | None = None,
         pixel_loss: PixelLoss = "levels",
-        adv_mode: Literal["grl", "alternating"] = "grl",
+        adv_mode: Literal["grl", "alternating"] | None = None,
         grl_schedule: Literal["const", "dann"] = "const",
         disc: Literal["global", "patch70"] = "global",
         disc_conditional: bool = False,
@@ -153,7 +165,7 @@ class HSCT(AdversarialTranslator):
         self.superpixels, self.patch_length = Superpixels(superpixels), patch_length
         self.sample_patches, self.pixel_loss = SAMPLERS[patch_sampling], pixel_loss
         self.grl_schedule, self.disc_conditional = grl_schedule, disc_conditional
-        self.automatic_optimization = adv_mode == "grl" or not use_adv
+        self.automatic_optimization = _preset(preset, "adv_mode", adv_mode) == "grl" or not use_adv
         skips = _preset(preset, "skips", skips)
         self._make_translator(encoder, encoder_weights, skips, widths, depth, heads, positions)
         if use_cmm:
@@ -320,7 +332,8 @@ class HSCT(AdversarialTranslator):
             checkpoint["patch_mlp"] = self.patch_mlp
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Raises InputError if it was trained with another ``patch_mlp``; one that does not say was with its own."""
+        """Raises InputError if it was trained with another ``patch_mlp``, or, to go on, before groups were clipped each
+        by itself. One that does not say its ``patch_mlp`` had two that were trained."""
         super().on_load_checkpoint(checkpoint)
         known = any(name.startswith("generated_mlp.") for name in checkpoint["state_dict"])
         trained = checkpoint.get("patch_mlp", "separate")
@@ -329,6 +342,13 @@ class HSCT(AdversarialTranslator):
                 f"patch_mlp {self.patch_mlp}: the checkpoint was trained with patch_mlp {trained}; go on with that "
                 f"(--model.patch_mlp {trained}), or start anew without the checkpoint"
             )
+        if self._trainer is not None and self.trainer.training:
+            own = [len(optimizer.param_groups) for optimizer in self.configure_optimizers()[0]]
+            if own != [len(state["param_groups"]) for state in checkpoint.get("optimizer_states", ())]:
+                raise InputError(
+                    "the checkpoint: was trained by an earlier version, which clipped all networks together; start "
+                    "anew (it can still be tested and used to predict)"
+                )
 
     def derived(self, images: ImageCache) -> list[ImageSource]:
         training = self._trainer is None or self.trainer.training
