@@ -56,9 +56,7 @@ def test_a_note_names_the_methods_behind_a_row_that_takes_no_training(tmp_path, 
     methods = ["good", "as good", "bad"]
     (told,) = [note for note in _noted(tmp_path, methods) if note.startswith("Behind")]
     # Of SSIM 'mean' is below all methods; of FID, where its score of 30 is the lowest, ahead of all.
-    assert told == (
-        "Behind a row that takes no training: good in FID (mean); as good in FID (mean); bad in FID (mean)."
-    )
+    assert told == ("Behind a row that takes no training in FID (mean): 'good', 'as good', 'bad'.")
     assert not [note for note in _noted(tmp_path / "none", methods[:0]) if note.startswith("Behind")]
     assert not [note for note in table.notes if note.startswith("Behind")], "no candidates are named in its plan"
 

@@ -47,8 +47,8 @@ class Recipe:
 
 
 # ``paper``: RMSProp as printed, which does not converge here. ``stable``: a tenth of its rate, clipped. ``tuned``: what
-# a search on validation patients found best for HSC-T (benchmarks/results/hsct_search.md), but for the rate, which was
-# 1e-3 for the narrow networks of that search and is too much for the published widths.
+# was taken from a search on validation patients (benchmarks/results/hsct_search.md), but for the rate: 1e-3 served the
+# narrow networks of that search and is too much for the published widths.
 RECIPES: dict[str, Recipe] = {
     "paper": Recipe(lr=1e-3, momentum=0.95, clipping=None),
     "stable": Recipe(),

@@ -14,18 +14,25 @@ def behind_trivial(table: PlannedTable, metrics: dict[str, Metric], entries: Ite
     Args:
         entries: of the whole table, in its order.
     """
-    untold = {name for name, metric in metrics.items() if metric.compares == "source"}
     trivial = {row for row in table.rows if row not in (*table.candidates, *table.ceilings)}
-    done = [e for e in entries if e.metric in metrics and e.metric not in untold and e.runs == e.planned > 0]
-    seen = [entry for entry in done if entry.group in (OVERALL, *table.columns)]
+    seen = [
+        entry
+        for entry in entries
+        if entry.group in (OVERALL, *table.columns) and metrics[entry.metric].compares != "source"
+        if entry.runs == entry.planned > 0
+    ]
     behind: dict[str, list[str]] = {}
     for entry in (entry for entry in seen if entry.row in table.candidates):
         others = [other for other in seen if other.row in trivial and other.head == entry.head]
         better = [other.row for other in others if _better(other.mean, entry.mean, metrics[entry.metric])]
         if better:
-            behind.setdefault(entry.row, []).append(f"{entry.head} ({', '.join(better)})")
-    told = "; ".join(f"{row} in {', '.join(columns)}" for row, columns in behind.items())
-    return [f"Behind a row that takes no training: {told}."] if told else []
+            behind.setdefault(f"in {entry.head} ({', '.join(better)})", []).append(entry.row)
+    told = "; ".join(f"{column}: {_quoted(rows)}" for column, rows in behind.items())
+    return [f"Behind a row that takes no training {told}."] if told else []
+
+
+def _quoted(rows: list[str]) -> str:
+    return ", ".join(f"'{row}'" for row in rows)  # names may hold commas
 
 
 def _better(one: float, other: float, metric: Metric) -> bool:

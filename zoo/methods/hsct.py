@@ -66,7 +66,7 @@ class HSCT(AdversarialTranslator):
 
     Args:
         preset: ``paper`` (RMSProp 1e-3, momentum 0.95, as printed), ``stable`` (the same terms by 1e-4, 0.9, gradients
-            clipped to 1) or ``tuned``, which departs from the text where a search on validation patients found better:
+            clipped to 1) or ``tuned``, which departs from the text by a search on validation patients:
             see :data:`PRESETS` and :data:`zoo.optimization.RECIPES`.
         optimizer: ``rmsprop`` or ``adam``, see :class:`zoo.optimization.Recipe`; by default the preset's.
         lr: initial learning rate; by default the preset's.
@@ -95,7 +95,7 @@ class HSCT(AdversarialTranslator):
         pixel_loss: eq. 6 is taken as a mean squared error in 8-bit grey levels (``levels``), so that with the printed
             weights the pixel term leads. ``mse`` in [-1, 1], ``rmse`` and eq. 6 ``as_printed`` are outweighed by the
             patch term: its gradient on the translation is hundreds of times theirs, and the translation does not
-            learn (see benchmarks/results/hsct.md).
+            learn.
         adv_mode: ``grl`` (gradient reversal, one optimizer, the generator's saturating loss) or ``alternating`` (two
             optimizers, the non-saturating one); by default the preset's.
         grl_schedule: growth of lambda_adversarial where the gradient is reversed: ``const``, or ``dann`` by
