@@ -3,11 +3,13 @@
 import pytest
 import yaml
 
+from datamodules import InputError
 from tests.conftest import ROOT
 from zoo.sweeps import check_sweep, main
 
 SWEEPS = ROOT / "configs" / "sweeps"
 COMMAND = ["${interpreter}", "-m", "zoo", "fit", "--config=configs/sswe.yaml", "${args}"]
+PAIRED = [word.replace("sswe", "pix2pix") for word in COMMAND]
 GOOD = {
     "method": "grid",
     "metric": {"name": "val/RMSE", "goal": "minimize"},
@@ -41,16 +43,64 @@ def test_values_of_every_kind_are_taken_as_an_agent_gives_them(tmp_path):
     check_sweep(sweep_file(tmp_path, parameters=given | {"trainer.max_epochs": {"values": [None, 3]}}))
 
 
+@pytest.mark.parametrize("name", ["unpaired", "cycle", "Frechet texture", "structure"])
+def test_a_cyclegan_may_go_by_the_criterion_that_needs_no_pairs(tmp_path, name):
+    command = [word.replace("sswe", "harmonizer") for word in COMMAND]
+    given = {"parameters": {"model.lambda_cycle": {"values": [5, 10]}}, "command": command}
+    check_sweep(sweep_file(tmp_path, metric={"name": f"val/{name}", "goal": "minimize"}, **given))
+    with pytest.raises(InputError, match="is better the lower, and goal is maximize; write goal: minimize"):
+        check_sweep(sweep_file(tmp_path, metric={"name": f"val/{name}", "goal": "maximize"}, **given))
+
+
+def test_without_a_file_it_says_how_it_is_used(capsys):
+    assert main([]) == 2
+    assert capsys.readouterr() == ("", "usage: python -m zoo.sweeps FILE ...\n")
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
         ({"metric": None}, "names no validation metric; write metric: {name: val/SSIM, goal: maximize}, or another"),
         ({"metric": {"goal": "maximize"}}, "names no validation metric; write metric"),
         ({"metric": "val/SSIM"}, "names no validation metric; write metric"),
-        ({"metric": {"name": "test/SSIM"}}, "metric 'test/SSIM' is no validation metric; write metric"),
-        ({"metric": {"name": "loss/total"}}, "metric 'loss/total' is no validation metric; write metric"),
-        ({"metric": {"name": "val/SSIMM"}}, "metric 'val/SSIMM' is not one of these runs; they log val/"),
-        ({"metric": {"name": "val/AUC"}}, "metric 'val/AUC' is not one of these runs; they log val/"),
+        (
+            {"metric": {"name": "test/SSIM", "goal": "maximize"}},
+            "metric 'test/SSIM' is no validation metric; write metric",
+        ),
+        (
+            {"metric": {"name": "loss/total", "goal": "maximize"}},
+            "metric 'loss/total' is no validation metric",
+        ),
+        (
+            {"metric": {"name": "val/SSIMM", "goal": "maximize"}},
+            "metric 'val/SSIMM' is not one of these runs",
+        ),
+        (
+            {"metric": {"name": "val/AUC", "goal": "maximize"}},
+            "metric 'val/AUC' is not one of these runs",
+        ),
+        (
+            {"metric": {"name": "val/RMSE"}},
+            "metric 'val/RMSE' has no goal; write goal: maximize, or",
+        ),
+        ({"metric": {"name": "val/RMSE", "goal": "least"}}, "goal 'least' is none; write goal: maximize, or minimize"),
+        ({"metric": {"name": "val/RMSE", "goal": ["minimize"]}}, "goal '['minimize']' is none; write goal: maximize"),
+        (
+            {"metric": {"name": "val/RMSE", "goal": "maximize"}},
+            "metric 'val/RMSE' is better the lower, and goal is maximize; write goal: minimize",
+        ),
+        (
+            {"metric": {"name": "val/SSIM", "goal": "minimize"}, "command": PAIRED},
+            "metric 'val/SSIM' is better the higher, and goal is minimize; write goal: maximize",
+        ),
+        (
+            {"metric": {"name": "val/unpaired", "goal": "minimize"}, "command": PAIRED},
+            "metric 'val/unpaired' is not one of these runs; they log val/",
+        ),
+        (
+            {"command": [*COMMAND[:-1], "--trainer.limit_val_batches=0", "${args}"]},
+            "command: trainer.limit_val_batches is 0, so nothing is validated; raise it above 0",
+        ),
         ({"command": COMMAND[:-1]}, "command has to be ${interpreter} -m zoo fit ... ${args}"),
         ({"command": None}, "command has to be ${interpreter} -m zoo fit ... ${args}"),
         ({"command": ["python", "train.py", "${args}"]}, "command has to be ${interpreter} -m zoo fit ... ${args}"),

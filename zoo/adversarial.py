@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from datamodules.batch import GREY, Batch
+from datamodules.batch import Batch
 from zoo.losses.adversarial import AdversarialLoss
 from zoo.translator import Translator
-from zoo.watch import Watch
+from zoo.watch import Watch, alike
 
 Configured = tuple[list[Optimizer], list[LRScheduler]]
 
@@ -23,7 +23,7 @@ class AdversarialTranslator(Translator):
     which ``adversarial``, if there is one, is the discriminator's.
 
     Training warns of discriminators that have won, and, where both sides are grey pictures, of negatives and of
-    translations that change nothing; see :class:`zoo.watch.Watch`.
+    translations that change nothing; each once until it is gone, see :class:`zoo.watch.Watch`.
     """
 
     adversarial: AdversarialLoss
@@ -63,12 +63,20 @@ class AdversarialTranslator(Translator):
         whole of ``made``, if that is one image."""
         return {"the generator": (batch["source"], made, batch["target"])} if isinstance(made, Tensor) else {}
 
+    def look(self, batch: Batch, made: Any) -> None:
+        """Show the translations to the watch. With ``automatic_optimization`` a method whose ``losses`` are its own
+        calls it there."""
+        for generator, images in self.translations(batch, made).items() if self.alike else ():
+            self.watch.translation(generator, *images)
+
     def losses_of(self, side: str, batch: Batch, made: Any) -> dict[str, Tensor]:
         """A side's terms: ``<side>_losses``."""
         return getattr(self, f"{side}_losses")(batch, made)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        return self.generator_losses(batch, self.generate(batch))
+        made = self.generate(batch)
+        self.look(batch, made)
+        return self.generator_losses(batch, made)
 
     def configure_optimizers(self) -> Configured:
         optimizers = [self.optimizer(side, parameters) for side, parameters in self.sides().items()]
@@ -78,8 +86,7 @@ class AdversarialTranslator(Translator):
         if self.automatic_optimization:
             return super().training_step(batch, batch_idx)
         made = self.generate(batch)
-        for generator, images in self.translations(batch, made).items() if self.alike else ():
-            self.watch.translation(generator, *images)
+        self.look(batch, made)
         optimizers = self.optimizers()
         assert isinstance(optimizers, list)
         reported: dict[str, Tensor] = {}
@@ -105,7 +112,7 @@ class AdversarialTranslator(Translator):
     def on_train_start(self) -> None:
         super().on_train_start()
         task = self.data.task if self.data is not None else None
-        self.alike = task is not None and task.source.unit == task.target.unit == GREY.unit  # no elastogram
+        self.alike = task is not None and alike(task)
 
     def on_train_epoch_start(self) -> None:
         self.watch.start()

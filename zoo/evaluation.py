@@ -8,21 +8,24 @@ import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 from torchmetrics import Metric
 
 from datamodules.batch import RGB, Batch, Task, TranslationData
-from datamodules.errors import InputError
 from datamodules.writers import write_image, write_text_atomically
+from zoo.cycle import CycleTranslator
 from zoo.method import data_of
 from zoo.metrics import CLASSIFICATION, METRICS, make_metrics
 from zoo.metrics.confidence import ConfidenceAUC
 from zoo.metrics.perceptual import FID, LPIPS, FrechetVGG, check_size, make_fid
+from zoo.monitors import check_monitors
 from zoo.output import Output, malignancy
 from zoo.pictures import panel
+from zoo.translator import Translator
 from zoo.unpaired import UnpairedCriterion
+from zoo.watch import alike
 from zoo.weights import Backbone
 
 FACTS: tuple[Literal["id", "patient", "organ", "device"], ...] = ("id", "patient", "organ", "device")
@@ -79,7 +82,7 @@ class Evaluation(Callback):
         vgg: FrechetVGG | None = None
         if frechet_weights is not None:
             self.of_sets[FrechetVGG.name] = vgg = FrechetVGG(frechet_weights)
-        self.unpaired = UnpairedCriterion(vgg)
+        self.unpaired = UnpairedCriterion(vgg, alike(task))
         self.pretrained |= {name: METRICS[name].remark for name in self.of_sets}
         self._start()
 
@@ -95,9 +98,9 @@ class Evaluation(Callback):
 
         Raises:
             InputError: the images are too small for a metric's network, be it one that only the test is scored by; or
-                training would stop by a score of validation, and nothing is validated.
+                a score of validation that training waits for is not there, see :func:`zoo.monitors.check_monitors`.
         """
-        _check_stopping(trainer)
+        check_monitors(trainer, self.logged(pl_module))
         folder, data = self._folder(trainer), data_of(trainer)
         self._check_size(data)
         if trainer.is_global_zero and data is not None:
@@ -131,6 +134,15 @@ class Evaluation(Callback):
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._finish("test", trainer, pl_module)
+
+    def logged(self, method: pl.LightningModule) -> dict[str, bool | None]:
+        """The scores of a method that its validation logs as ``val/<name>``, and whether the higher is the better; None
+        where that is the one closest to 0."""
+        if not isinstance(method, Translator):
+            return {name: METRICS[name].higher_is_better for name in CLASSIFICATION}
+        names = [*self.metrics["val"], *([self.confidence.name] if method.confidence else [])]
+        of_cycles = self.unpaired.names if isinstance(method, CycleTranslator) else ()
+        return {name: METRICS[name].higher_is_better for name in names} | dict.fromkeys(of_cycles, False)
 
     def described(self) -> list[dict[str, Any]]:
         """What there is to know of every metric that was scored last, see :class:`zoo.metrics.base.Described`."""
@@ -217,18 +229,6 @@ class Evaluation(Callback):
     def _folder(self, trainer: pl.Trainer) -> Path:
         """Asked by every process: the trainer's ``log_dir`` is a broadcast."""
         return Path(self.out_dir or trainer.log_dir or trainer.default_root_dir)
-
-
-def _check_stopping(trainer: pl.Trainer) -> None:
-    if trainer.enable_validation:
-        return
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it in a connector
-    for monitor in (callback.monitor for callback in callbacks if isinstance(callback, EarlyStopping)):
-        if monitor.startswith("val/"):
-            raise InputError(
-                f"EarlyStopping waits for {monitor}, and nothing is validated; raise trainer.limit_val_batches above "
-                "0, or monitor another value"
-            )
 
 
 def _facts(batch: Batch, index: int) -> dict[str, Any]:

@@ -15,10 +15,10 @@ import yaml
 
 from datamodules.errors import InputError
 from zoo.cli import SonozooCLI
-from zoo.metrics import CLASSIFICATION
-from zoo.translator import Translator
 
+USAGE = "usage: python -m zoo.sweeps FILE ..."
 EXAMPLE = "see configs/sweeps/hsct_lambda.yaml"
+GOALS: dict[bool | None, str] = {True: "maximize", False: "minimize"}
 TRAIN = ["-m", "zoo", "fit"]
 
 
@@ -30,12 +30,17 @@ def check_sweep(path: Path) -> None:
     """
     sweep = _read(path)
     words = _command(path, sweep)
-    name = _metric(path, sweep)
+    name, goal = _metric(path, sweep)
     values = [(key, value) for key, given in _parameters(path, sweep).items() for value in _values(path, key, given)]
     known, parser = _logged(path, words)
-    if name.removeprefix("val/") not in known:
+    if name not in known:
         raise InputError(
-            f"{path}: metric '{name}' is not one of these runs; they log val/{', val/'.join(sorted(known))}"
+            f"{path}: metric 'val/{name}' is not one of these runs; they log val/{', val/'.join(sorted(known))}"
+        )
+    if goal != GOALS.get(known[name], goal):
+        raise InputError(
+            f"{path}: metric 'val/{name}' is better the {'higher' if known[name] else 'lower'}, and goal is {goal}; "
+            f"write goal: {GOALS[known[name]]}"
         )
     faults = [_fault(lambda key=key, value=value: parser([*words, f"--{key}={value}"])) for key, value in values]
     lines = [f"{path}: {key}: {fault}" for (key, _), fault in zip(values, faults, strict=True) if fault]
@@ -52,12 +57,17 @@ def _read(path: Path) -> dict[str, Any]:
     return sweep
 
 
-def _metric(path: Path, sweep: dict[str, Any]) -> str:
-    name = sweep["metric"].get("name") if isinstance(sweep.get("metric"), dict) else None
+def _metric(path: Path, sweep: dict[str, Any]) -> tuple[str, str]:
+    """Its name, without ``val/``, and its goal, which the service would take for ``minimize`` where there is none."""
+    metric = sweep["metric"] if isinstance(sweep.get("metric"), dict) else {}
+    name, goal = metric.get("name"), metric.get("goal")
     if not isinstance(name, str) or not name.startswith("val/"):
         said = f"metric '{name}' is no validation metric" if name else "names no validation metric"
         raise InputError(f"{path}: {said}; write metric: {{name: val/SSIM, goal: maximize}}, or another of val/")
-    return name
+    if not isinstance(goal, str) or goal not in GOALS.values():
+        said = f"goal '{goal}' is none" if goal else f"metric '{name}' has no goal"
+        raise InputError(f"{path}: {said}; write goal: maximize, or minimize where the lower is the better")
+    return name.removeprefix("val/"), goal
 
 
 def _command(path: Path, sweep: dict[str, Any]) -> list[str]:
@@ -95,14 +105,15 @@ def _word(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True).removesuffix("\n").removesuffix("\n...")
 
 
-def _logged(path: Path, words: list[str]) -> tuple[set[str], Callable]:
-    """The metrics that these runs log at validation, and what parses their words."""
+def _logged(path: Path, words: list[str]) -> tuple[dict[str, bool | None], Callable]:
+    """What these runs log at validation, each with whether the higher is the better, and what parses their words."""
     made: list[SonozooCLI] = []
     if fault := _fault(lambda: made.append(SonozooCLI(words, run=False))):
         raise InputError(f"{path}: command: {fault}")
     (cli,) = made
-    images = isinstance(cli.model, Translator)
-    return set(cli.config_init.evaluation.metrics["val"] if images else CLASSIFICATION), cli.parser.parse_args
+    if not cli.trainer.limit_val_batches:
+        raise InputError(f"{path}: command: trainer.limit_val_batches is 0, so nothing is validated; raise it above 0")
+    return cli.config_init.evaluation.logged(cli.model), cli.parser.parse_args
 
 
 def _fault(does: Callable) -> str:
@@ -119,9 +130,13 @@ def _fault(does: Callable) -> str:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Check every file; return the exit status: 2 if one cannot be what it is meant to be."""
+    """Check every file; return the exit status: 2 if one cannot be what it is meant to be, or there is none."""
+    paths = sys.argv[1:] if args is None else args
+    if not paths:
+        print(USAGE, file=sys.stderr)
+        return 2
     try:
-        for path in sys.argv[1:] if args is None else args:
+        for path in paths:
             check_sweep(Path(path))
             print(f"{path}: can be sent")
     except InputError as error:

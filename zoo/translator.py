@@ -22,6 +22,7 @@ class Translator(Method):
 
     needs_pairs: bool = True  # an unpaired method says False
     without_pairs = "choose an unpaired method or other data"  # the remedy where it needs pairs and there are none
+    confidence: float = 0.0  # weight of a head that says where a translation may be trusted; 0 for none
 
     trained_on: Signal | None = None
 

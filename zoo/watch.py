@@ -1,12 +1,20 @@
-"""Watch: what goes wrong in the training of a GAN, seen over an epoch and said once."""
+"""Watch: what goes wrong in the training of a GAN, seen over an epoch, and said once until it is gone."""
 
 import torch
 from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
+from datamodules.batch import GREY, Task
+from zoo.metrics.texture import correlation
+
 NEGATIVE = -0.2  # correlation of inputs and translations, over a whole epoch; on phantoms, targets have 0.3 to 0.96
 IDLE = 0.05  # of the mean distance of inputs and targets: less than a trained network misses an identity by
 WON = 0.05  # of a coin's loss: nearly every score is then near its label, and hardly a gradient comes back
+
+
+def alike(task: Task) -> bool:
+    """Whether both sides are grey pictures, so that a translation is like what it is of; an elastogram is not."""
+    return task.source.unit == task.target.unit == GREY.unit
 
 
 class Watch:
@@ -36,7 +44,8 @@ class Watch:
         there are no pairs); all ``(B, C, H, W)`` in [-1, 1], of one kind."""
         given, made, wanted = (image.float() for image in (given, made, wanted))
         moved, apart = (made - given).abs().mean(), (wanted - given).abs().mean()
-        seen = torch.stack([_correlation(given, made), _correlation(given, wanted), moved, apart])
+        likeness = (correlation(given, image).mean() for image in (made, wanted))
+        seen = torch.stack([*likeness, moved, apart])
         self._add(f"made {generator}", seen)
 
     def finish(self, epoch: int) -> None:
@@ -88,9 +97,3 @@ def _winners(parts: dict[str, float]) -> dict[str, str]:
         for name, part in parts.items()
         if part < WON
     }
-
-
-def _correlation(one: Tensor, other: Tensor) -> Tensor:
-    """Pearson's, of each image's pixels, averaged over a batch; that of a constant image is 0."""
-    a, b = (image.flatten(1) - image.flatten(1).mean(1, keepdim=True) for image in (one, other))
-    return ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1)).clamp_min(1e-8)).mean()

@@ -228,9 +228,13 @@ class HSCT(AdversarialTranslator):
         z, skips = self.encoder(image)
         return z, cut(self.decoder(z, skips))
 
+    def translations(self, batch: Batch, made: tuple[Tensor, Tensor]) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+        return super().translations(batch, made[1])
+
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """All terms for one backward pass: behind the reversal, D ascends eq. 5 while G descends it."""
         z, translation = self.generate(batch)
+        self.look(batch, (z, translation))
         losses = self._consistency_losses(batch, z, translation)
         if self.use_adv:
             reversed_translation = reverse_gradient(translation, self._reversal_strength())

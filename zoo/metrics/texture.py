@@ -41,7 +41,11 @@ def texture(images: Tensor) -> Tensor:
     )
 
 
-def _neighbours(one: Tensor, other: Tensor) -> Tensor:
+def correlation(one: Tensor, other: Tensor) -> Tensor:
+    """Pearson's, of each image's pixels: two of ``(B, C, H, W)`` to ``(B,)``; that of a constant image is 0."""
     a, b = (side.flatten(1) - side.flatten(1).mean(1, keepdim=True) for side in (one, other))
-    r = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1)).clamp_min(1e-8)
-    return r.clamp(-HIGHEST, HIGHEST).atanh()
+    return (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1)).clamp_min(1e-8)
+
+
+def _neighbours(one: Tensor, other: Tensor) -> Tensor:
+    return correlation(one, other).clamp(-HIGHEST, HIGHEST).atanh()
