@@ -212,10 +212,9 @@ def test_gradients_are_clipped_in_its_kind_of_optimisation(name, tmp_path):
 
     def watched(optimizer):
         clip(optimizer)
-        gradients = [
-            p.grad.flatten() for group in optimizer.param_groups for p in group["params"] if p.grad is not None
-        ]
-        norms.append(float(torch.cat(gradients).norm()))
+        for group in optimizer.param_groups:
+            gradients = [weight.grad.flatten() for weight in group["params"] if weight.grad is not None]
+            norms.append(float(torch.cat(gradients).norm()))
 
     model.on_before_optimizer_step = watched
     tiny.trainer(tmp_path, limit_train_batches=2).fit(model, tiny.data(tiny.task_of(name)))
