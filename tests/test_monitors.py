@@ -64,8 +64,7 @@ def test_a_mode_against_the_direction_is_refused(kind, tmp_path):
     ):
         data = tiny.data("enhancement")
         assert fault(tmp_path, "cyclegan", kind(monitor=monitor, mode=wrong), data) == (
-            f"{kind.__name__} monitors {monitor} by mode {wrong}, and the {better} is the better; set its mode to "
-            f"{right}"
+            f"{kind.__name__} monitors {monitor} by mode {wrong}, and the {better} is the better; set mode {right}"
         )
         fit(tmp_path, "cyclegan", kind(monitor=monitor, mode=right), data)
 
