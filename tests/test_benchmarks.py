@@ -18,11 +18,8 @@ from benchmarks.__main__ import main
 from benchmarks.layers import merge
 from benchmarks.results import CellFolder, Results
 from benchmarks.run.baselines import Identity, MeanTarget
-from benchmarks.suite import read_suite
 from benchmarks.tables.make import make_tables
 from benchmarks.tables.statistics import by_patient
-from benchmarks.vocabulary import UNTRAINED
-from datamodules import InputError
 from tests import tiny
 from tests.conftest import ROOT
 from tests.facts import METRIC
@@ -267,80 +264,12 @@ def test_ctrl_c_leaves_a_state_that_the_same_command_continues(tmp_path):
     assert trained.budget["updates"] == 200, "a hundred epochs of two batches, however they were interrupted"
 
 
-def test_a_cells_name_is_a_hash_of_all_that_determines_it(tmp_path):
-    def hashes(suite) -> list[str]:
-        (tmp_path / "s.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
-        return [cell.hash for cell in read_suite(str(tmp_path / "s.yaml")).cells]
-
-    first = hashes(SUITE)
-    assert first == hashes(SUITE)
-    assert len(set(first)) == len(first) == 14
-    changed = merge(SUITE, {"tables": {"elasticity": {"rows": {"U-Net": {"model": {"width": 8}}}}}})
-    assert sum(a != b for a, b in zip(first, hashes(changed), strict=True)) == 2
-    weighted = merge(SUITE, {"tables": {"elasticity": {"evaluation": {"lpips_weights": "alex.pth"}}}})
-    assert not set(hashes(weighted)) & set(first), "what is scored is a part of it"
-    turned = json.loads(json.dumps(SUITE))
-    turned["tables"]["elasticity"]["data"] = dict(reversed(SUITE["tables"]["elasticity"]["data"].items()))
-    assert hashes(turned) == first, "the order of keys is not"
-    renamed = merge(SUITE, {"title": "Other", "tables": {"elasticity": {"title": "Other"}}})
-    assert hashes(renamed) == first
-
-
 def test_a_metric_that_does_not_exist_is_refused_before_anything_runs(tmp_path, capsys):
     suite = merge(SUITE, {"tables": {"elasticity": {"metrics": ["MAE", "SSIMM"]}}})
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(suite))
     assert main(["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out")]) == 2
     assert "table 'elasticity': metric 'SSIMM' is none of " in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-
-
-def test_a_trivial_row_is_one_whatever_its_name():
-    """The time left is estimated from the others."""
-    found = {cell.row: cell.trivial for cell in read_suite("quick").cells if cell.table == "harmonization"}
-    assert [row for row, trivial in found.items() if trivial] == ["original", "ceiling"]
-
-
-def test_trivial_rows_see_the_rows_data_as_they_are(tmp_path):
-    suite = merge(SUITE, {"tables": {"elasticity": {"data": {"augmentation": {"rotate": 10}}}}})
-    (tmp_path / "s.yaml").write_text(yaml.safe_dump(suite))
-    for cell in read_suite(str(tmp_path / "s.yaml")).cells:
-        own = cell.config["data"]["init_args"]
-        assert ("augmentation" in own) != cell.trivial
-        assert own["patients"] == 12
-        assert (cell.config["model"]["class_path"] == UNTRAINED.get(cell.row)) == cell.trivial
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "quick",
-        "paper",
-        "hsct_small",
-        "hsct_search",
-        "enhancement_small",
-        "harmonizer_small",
-        "sswe_small",
-        "lambda_sweep",
-        "ruler",
-    ],
-)
-def test_shipped_suites_resolve(name):
-    suite = read_suite(name)
-    for cell in suite.cells:
-        assert {"class_path", "init_args"} <= set(cell.config["data"])
-        assert cell.config["data"]["init_args"]["fold"] == cell.fold
-        assert {data["init_args"]["fold"] for data in cell.config.get("tests", {}).values()} <= {cell.fold}
-    same = {cell.hash: json.dumps(cell.config, sort_keys=True, default=str) for cell in suite.cells}
-    assert len(set(same.values())) == len(same)
-    if name in ("quick", "paper"):
-        assert {"translation", "diagnosis", "elasticity"} <= set(suite.tables)
-    if name == "paper":
-        own = [cell for cell in suite.cells if not cell.trivial]
-        assert {cell.config["trainer"].get("max_epochs") for cell in own} == {None, 200, 300, 2100}, "None: FDA"
-        hashes = {(cell.table, cell.row, cell.fold): cell.hash for cell in suite.cells}
-        assert hashes["ablation", "CA+CMM+APC", 1] == hashes["translation", "HSC-T", 1], "trained once"
-    if name == "lambda_sweep":
-        assert [len(set(table.rows) - set(UNTRAINED)) for table in suite.tables.values()] == [49, 7]
 
 
 @pytest.mark.parametrize(
@@ -354,36 +283,6 @@ def test_shipped_suites_resolve(name):
 def test_bad_arguments_end_with_status_2(arguments, message, capsys):
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
-
-
-OF_A = {"sets": {"A": {}}, "columns": ["A>A"]}
-
-
-def test_without_pyradiomics_the_tables_that_need_it_are_left_out(monkeypatch):
-    monkeypatch.setattr("benchmarks.analyses.radiomics.analysis.find_spec", lambda name: None)
-    suite = read_suite("quick")
-    assert set(suite.tables) == {"translation", "diagnosis", "enhancement", "elasticity"}
-    (line,) = suite.left_out
-    assert line.startswith("table 'harmonization' is left out; its features need pyradiomics: pip install")
-
-
-def test_bad_suites_are_refused(tmp_path):
-    for change, message in (
-        ({"folders": []}, "unknown key 'folders'"),
-        ({"metrics": []}, "has no 'metrics'"),
-        ({"rows": {"a": {"config": "no.yaml"}}}, "config 'no.yaml' does not exist"),
-        ({"compare": "nobody"}, "compare 'nobody' is none of its rows"),
-        ({"sets": {"A": {}}}, "has no 'columns'"),
-        ({"sets": {"A": {}}, "columns": ["A>B"]}, "its columns name 'B', which is none of its sets"),
-        ({**OF_A, "radiomics": {"sets": "A>A"}}, "radiomics has no 'pairs'"),
-        ({**OF_A, "radiomics": {"sets": "A>A", "pairs": "A>B"}}, "'A>B' is none of its columns; name one of A>A"),
-        ({**OF_A, "radiomics": {"sets": "A>A", "pairs": "A>A", "wave": ""}}, "radiomics: unknown key 'wave'"),
-        ({**OF_A, "paper": {"paper": "harmonizer", "columns": {"B>A": 2}}}, "'B>A' is none of its columns"),
-    ):
-        table = SUITE["tables"]["elasticity"] | change
-        (tmp_path / "s.yaml").write_text(yaml.safe_dump({"tables": {"t": table}}))
-        with pytest.raises(InputError, match=message):
-            read_suite(str(tmp_path / "s.yaml"))
 
 
 def test_trivial_rows_are_what_they_say(tmp_path):
