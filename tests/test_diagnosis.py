@@ -46,6 +46,18 @@ def translators(tmp_path_factory) -> dict:
     return paths
 
 
+def test_it_is_trained_as_the_translator_is_printed_and_by_a_rate_that_is_named():
+    for arguments, rate, momentum, clipping in (
+        ({"preset": "paper"}, 1e-3, 0.95, None),
+        ({"preset": "stable"}, 1e-4, 0.9, 1.0),
+        ({"preset": "stable", "lr": 5e-4, "gradient_clip_val": 2.0}, 5e-4, 0.9, 2.0),
+    ):
+        model = classifier(**arguments)
+        ((optimizer,), _) = model.configure_optimizers()
+        (group,) = optimizer.param_groups
+        assert (group["lr"], group["momentum"], model.gradient_clip_val) == (rate, momentum, clipping)
+
+
 def test_two_resnets_of_their_own_have_the_stated_size():
     model = Diagnosis(second="source")
     assert sum(weight.numel() for weight in model.parameters()) == 42_832_258

@@ -78,7 +78,7 @@ def test_a_score_that_is_not_logged_is_named_with_those_that_are(tmp_path):
 
 @pytest.mark.parametrize("name", sorted(set(tiny.TINY) - {"fda"}))  # which no fit validates
 def test_what_is_said_to_be_logged_is_what_is_logged(name, tmp_path):
-    _logs_what_it_says(name, tmp_path)
+    _logs_what_it_says(name, tmp_path, **({"second": "source"} if name == "diagnosis" else {}))
 
 
 def test_so_with_confidence(tmp_path):

@@ -213,11 +213,13 @@ def test_asked_all_the_same_they_say_why_not(tmp_path):
 
 
 def test_what_is_measured_otherwise_is_another_cell(tmp_path):
-    """LPIPS was on VGG-16 before, the preset was RMSProp's printed rate."""
+    """LPIPS was on VGG-16 before, the preset was RMSProp's printed rate, HSC-T's networks were clipped together."""
     scored = {"evaluation": {"lpips_weights": "a file"}}
-    rows = {"U-Net": {"config": "pix2pix.yaml"}, "matched": {"config": "pix2pix.yaml", "model": {"preset": "matched"}}}
-    versions = {cell.row: cell.config[OF_VERSIONS] for cell in read(tmp_path, rows=rows).cells}
+    rows = {"U-Net": {"config": "pix2pix.yaml"}, "HSC-T": {"config": "hsct.yaml"}}
+    rows |= {"matched": {"config": "pix2pix.yaml", "model": {"preset": "matched"}}}
+    versions = {cell.row: cell.config[OF_VERSIONS] for cell in read(tmp_path, rows=rows, budget="free").cells}
     assert versions["U-Net"] == {"PhantomDataModule": 2}
+    assert versions["HSC-T"] == {"PhantomDataModule": 2, "HSCT": 2}
     assert versions["matched"] == {"PhantomDataModule": 2, "matched": 3}
     assert {cell.config[OF_VERSIONS]["LPIPS"] for cell in read(tmp_path, **scored).cells} == {2}
 
