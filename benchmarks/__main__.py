@@ -6,21 +6,28 @@ import time
 from pathlib import Path
 
 from benchmarks.results import Results
+from datamodules.disk import fault_behind
+from datamodules.endings import Ended, ended_by_signal
 from datamodules.errors import InputError
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run one command; return its exit status: 0, 1 if a cell failed, 2 for bad input, 130 if interrupted."""
+    """Run one command; return its exit status: 0, 1 if a cell failed, 2 for bad input or surroundings, 130 or 143 if a
+    signal (SIGINT or SIGTERM) has ended it."""
     options = _parser().parse_args(args)
     try:
-        return options.command(options)
-    except InputError as error:
-        for line in str(error).splitlines():
+        with ended_by_signal():
+            return options.command(options)
+    except Ended as ended:
+        print(f"\n{ended}; nothing finished is lost: the same command continues", file=sys.stderr)
+        return ended.status
+    except Exception as error:
+        fault = fault_behind(error, Path.cwd())
+        if fault is None:
+            raise
+        for line in str(fault).splitlines():
             print(f"error: {line}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\ninterrupted; nothing finished is lost: the same command continues", file=sys.stderr)
-        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,7 +55,8 @@ def _parser() -> argparse.ArgumentParser:
             of_suite.add_argument("--retry-failed", action="store_true", help="run failed cells again")
     for name, command, words in (("tables", _tables, "remake the tables"), ("report", _report, "remake the report")):
         remake = commands.add_parser(name, help=f"{words} of a results folder")
-        remake.add_argument("out", type=Path, metavar="DIR")
+        remake.add_argument("results", type=Path, metavar="DIR")
+        remake.add_argument("--out", type=Path, help="where to write; by default into DIR")
         remake.set_defaults(command=command)
     speed = commands.add_parser("speed", help="cost of every method's step, of superpixels, of a frame, of the phantom")
     speed.add_argument("--only", choices=("phantom", "frames", "methods"), help="one of the measurements")
@@ -65,11 +73,15 @@ def _run(options: argparse.Namespace) -> int:
     suite, results = _suite(options)
     started = time.monotonic()
     failed = run_suite(suite, results, options.jobs, options.retry_failed)
-    _report(argparse.Namespace(out=results.out))
-    print(f"{len(suite.cells)} cells, {failed} failed, {time.monotonic() - started:.0f} s")
+    _report(argparse.Namespace(results=results.out, out=None))
+    undone = len({cell.hash for cell in suite.cells if not results.cell(cell.hash).finished}) - failed
+    ended = f", {undone} not run to their end" if undone else ""
+    print(f"{len(suite.cells)} cells, {failed} failed{ended}, {time.monotonic() - started:.0f} s")
     if failed:
         print("`--retry-failed` runs the failed cells again; each one's log.txt and failed.json say what happened")
-    return 1 if failed else 0
+    if undone:
+        print("the same command goes on with the cells that were told to end")
+    return 1 if failed or undone else 0
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -98,7 +110,7 @@ def _suite(options: argparse.Namespace):
 def _tables(options: argparse.Namespace) -> int:
     from benchmarks.tables.make import write_tables
 
-    results = Results(options.out)
+    results = Results(options.results, options.out)
     findings = write_tables(results)
     _print_tables(results, findings)
     return 0
@@ -108,7 +120,7 @@ def _report(options: argparse.Namespace) -> int:
     from benchmarks.report.page import write_report
     from benchmarks.tables.make import write_tables
 
-    results = Results(options.out)
+    results = Results(options.results, options.out)
     findings = write_tables(results)
     page = write_report(results, findings)
     _print_tables(results, findings)

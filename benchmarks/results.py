@@ -189,12 +189,17 @@ def read_images(path: Path, text: Iterable[str] = TEXT) -> pd.DataFrame:
 
 
 class Results:
-    """A results folder: ``out/plan.json``, ``cells/``, ``tables/``, ``figures/`` and ``report.html``."""
+    """A results folder: ``out/plan.json``, ``cells/``, ``tables/``, ``figures/`` and ``report.html``.
 
-    def __init__(self, out: Path | str) -> None:
-        self.out = Path(out)
-        self.tables, self.figures = self.out / "tables", self.out / "figures"
-        self.cells, self.report = self.out / "cells", self.out / "report.html"
+    Args:
+        out: the folder.
+        made: where tables, figures and report are written, if not there: it may be another's, and closed.
+    """
+
+    def __init__(self, out: Path | str, made: Path | str | None = None) -> None:
+        self.out, made = Path(out), Path(made or out)
+        self.tables, self.figures, self.report = made / "tables", made / "figures", made / "report.html"
+        self.cells = self.out / "cells"
 
     @property
     def plan_file(self) -> Path:

@@ -95,6 +95,9 @@ class TranslationData(Protocol):
     def splits(self) -> pd.DataFrame:
         """``id, patient, label, organ, device, split`` of every image."""
 
+    def ids(self) -> list[str]:
+        """Of every image, in their order."""
+
     def summary(self) -> list[str]:
         """What was read, in at most a dozen lines."""
 

@@ -9,16 +9,19 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
+from datamodules.disk import check_room, refusals, reserve
 from datamodules.errors import InputError
 
 LEVELS = 65535
+ELSEWHERE = "name another folder by SONOZOO_CACHE or data.cache_dir"
 VERSION = 1  # raise it when the stored arrays change their meaning
 
 
@@ -90,17 +93,38 @@ def open_or_build(source: ImageSource, cache_dir: Path | str | None = None, jobs
     """Return the cache of ``source``, building it in parallel if it does not exist yet.
 
     Raises:
-        InputError: every fault of every image, together; the cache is then not written.
+        InputError: every fault of every image, together, or the disk is full or closed; the cache is then not written.
     """
     digest = hashlib.sha256(json.dumps([VERSION, source.key], sort_keys=True, default=str).encode()).hexdigest()
     root = Path(cache_dir) if cache_dir is not None else default_cache_dir()
     folder = root / digest[:20]
     if not folder.is_dir():
-        root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f"{digest[:20]}.lock"):
+        with _locked(folder):
             if not folder.is_dir():
                 _build(source, folder, jobs)
     return ImageCache(folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """The right to build a folder of the cache."""
+    with ExitStack() as held:
+        with refusals(folder.parent, remedy=ELSEWHERE):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            _remove_leftovers(folder.parent)
+            held.enter_context(FileLock(_lock_of(folder)))
+        yield
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_suffix(".lock")
+
+
+def _remove_leftovers(root: Path) -> None:
+    """What killed processes have left half-built: nobody holds the lock of what it was to become."""
+    for temporary in root.glob(".*.*"):
+        with suppress(Timeout), FileLock(_lock_of(root / temporary.name.split(".")[1]), timeout=0):
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _build(source: ImageSource, folder: Path, jobs: int | None) -> None:
@@ -112,10 +136,12 @@ def _build(source: ImageSource, folder: Path, jobs: int | None) -> None:
             if isinstance(item, InputError):
                 faults.append(str(item))
                 continue
+            if not arrays:
+                check_room(folder.parent, len(source) * sum(image.nbytes for image in item.values()))
             for name, image in item.items():
                 if name not in arrays:
                     shape = (len(source), *image.shape)
-                    arrays[name] = np.lib.format.open_memmap(temporary / f"{name}.npy", "w+", image.dtype, shape)
+                    arrays[name] = _new_array(temporary / f"{name}.npy", image.dtype, shape)
                 arrays[name][index] = image
         InputError.raise_for(faults)
         for array in arrays.values():
@@ -125,6 +151,13 @@ def _build(source: ImageSource, folder: Path, jobs: int | None) -> None:
         os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _new_array(file: Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.memmap:
+    with refusals(file.parent.parent, remedy=ELSEWHERE):
+        array = np.lib.format.open_memmap(file, "w+", dtype, shape)
+        reserve(file)
+    return array
 
 
 def _read_all(source: ImageSource, jobs: int | None):

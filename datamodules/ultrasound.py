@@ -297,12 +297,21 @@ class UltrasoundDataModule(pl.LightningDataModule):
         return self._loader(self.dataset(self.test_split))
 
     def predict_dataloader(self) -> DataLoader:
-        return self._loader(self.dataset("all"))
+        dataset = self.dataset("all")
+        if self.trainer is None or self.trainer.world_size == 1:
+            return self._loader(dataset)
+        # Some images are given to two processes, so that each has one: Lightning waits for one that has none.
+        replicas, rank = self.trainer.world_size, self.trainer.global_rank
+        return self._loader(dataset, DistributedSampler(dataset, replicas, rank, shuffle=False))
 
     def splits(self) -> pd.DataFrame:
         """``id, patient, label, organ, device, split`` of every image: what a paper should publish."""
         self._split()
         return self.rows[["id", "patient", "label", "organ", "device", "split"]]
+
+    def ids(self) -> list[str]:
+        """Of every image, in their order; nothing is split for it."""
+        return self.rows["id"].tolist()
 
     def summary(self) -> list[str]:
         """What was read, in at most a dozen lines."""

@@ -1,8 +1,8 @@
 """Files that are whole or not there at all: text, pictures, arrays. Imports no torch, so that tables start at once."""
 
+import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from datamodules.disk import refusals
+from datamodules.leftovers import open_part, sweep
+
 if TYPE_CHECKING:
     from datamodules.batch import Signal
+
+LONGEST = 120  # bytes of a file's name, without its ending and what a writer puts before and behind it
 
 
 def write_image(path: Path, image: np.ndarray, signal: "Signal") -> None:
@@ -38,19 +43,33 @@ def write_mask(path: Path, mask: np.ndarray) -> None:
     write_atomically(path, lambda file: Image.fromarray(levels).save(file, format="PNG"))
 
 
-def write_atomically(path: Path, write: Callable) -> None:
-    """Call ``write(file)`` on a temporary binary file beside ``path``, then put it in place in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:80]}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            write(file)
-            file.flush()
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    temporary.chmod(0o666 & ~_umask())
-    os.replace(temporary, path)
+def write_atomically(path: Path, write: Callable, needed: int = 0) -> None:
+    """Call ``write(file)`` on a temporary binary file beside ``path``, then put it in place in one step.
+
+    Args:
+        needed: bytes that will be written, where that is known. They are then on the disk itself before the file is in
+            its place, so that not even a power failure leaves half of it there.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written to.
+    """
+    with refusals(path.parent, needed):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
+        with open_part(path) as file:
+            temporary = Path(file.name)
+            try:
+                write(file)
+                file.flush()
+                if needed:
+                    os.fsync(file.fileno())
+                temporary.chmod(0o666 & ~_umask())
+                if os.name == "nt":  # which replaces no open file, and locks none here
+                    file.close()
+                os.replace(temporary, path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
 
 
 def write_text_atomically(path: Path, text: str) -> None:
@@ -58,8 +77,12 @@ def write_text_atomically(path: Path, text: str) -> None:
 
 
 def safe_name(text: str) -> str:
-    """``text`` as one portable file name."""
-    return re.sub(r"[^\w.()+-]+", "_", text).strip("._") or "_"
+    """``text`` as one portable file name: what is long is cut, and told apart by a hash of the whole."""
+    name = re.sub(r"[^\w.()+-]+", "_", text).strip("._") or "_"
+    if len(name.encode()) <= LONGEST:
+        return name
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return f"{name.encode()[: LONGEST - 13].decode(errors='ignore')}-{digest}"
 
 
 def _umask() -> int:

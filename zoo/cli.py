@@ -13,15 +13,22 @@ from jsonargparse import Namespace
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
+from pytorch_lightning.plugins import TorchCheckpointIO
+from pytorch_lightning.utilities import rank_zero_only
 
 import datamodules
+from datamodules.disk import fault_behind
+from datamodules.endings import Ended, ended_by_signal
 from datamodules.errors import InputError
 from zoo.choices import fault_in
+from zoo.endings import Endings
 from zoo.evaluation import Evaluation
 from zoo.method import Method, data_of
 from zoo.predictions import PredictionWriter
 from zoo.registry import METHODS
+from zoo.saving import LastCheckpoint, WholeCheckpointIO
 from zoo.translations import read_checkpoint
+from zoo.versions import claim_versions
 
 # Short names resolve only for classes that were imported.
 NAMED = [*METHODS.values(), *(getattr(datamodules, name) for name in datamodules.__all__)]
@@ -29,19 +36,6 @@ TINY = "what makes this config small, for tests; not used otherwise"
 FROM_DATA = {"in_channels", "out_channels"}  # which the task sets later
 OF_TRAINING = ("patch_mlp",)  # arguments that a checkpoint holds as they were resolved
 KEYWORDS = ("best", "last", "hpc", "registry")  # that Lightning takes in place of a path
-
-
-class LastCheckpoint(ModelCheckpoint):
-    """``last.ckpt`` after every epoch, when its schedules have been stepped, so that a resumed run continues exactly.
-
-    ModelCheckpoint's own ``save_last`` writes it only in epochs that are among the best.
-
-    Args:
-        dirpath: where to write; by default ``checkpoints`` in the logger's folder.
-    """
-
-    def __init__(self, dirpath: Path | None = None) -> None:
-        super().__init__(dirpath, filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
 
 
 class Summary(Callback):
@@ -96,6 +90,14 @@ class SonozooCLI(LightningCLI):
                 apply_on="instantiate",
             )
 
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        trainer = super().instantiate_trainer(**kwargs)
+        trainer.callbacks.insert(0, Endings())  # type: ignore[attr-defined]  # Lightning sets it in a connector
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # else the user has chosen
+            trainer.strategy.checkpoint_io = WholeCheckpointIO()
+        claim_versions(trainer.loggers)
+        return trainer
+
     def before_fit(self) -> None:
         self.trainer.callbacks.insert(0, Summary())  # type: ignore[attr-defined]  # Lightning sets it in a connector
 
@@ -137,7 +139,8 @@ def _plain(value: Any) -> Any:
 
 
 def main(args: ArgsType = None) -> int:
-    """Run one command; return its exit status: 2 for bad input, with one clear line for each fault."""
+    """Run one command; return its exit status: 0, 2 for bad input or surroundings, with one clear line for each fault,
+    130 or 143 if a signal (SIGINT or SIGTERM) has ended it."""
     os.environ.setdefault("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
     torch.set_float32_matmul_precision("high")
     torch.set_flush_denormal(True)  # a saturated network would otherwise slow a CPU down tenfold
@@ -146,15 +149,24 @@ def main(args: ArgsType = None) -> int:
     )
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # pytorch-lightning 2.6 on torch 2.15
     try:
-        SonozooCLI(args)
+        with ended_by_signal():
+            SonozooCLI(args)
+    except Ended as ended:
+        _say(ended)
+        return ended.status
     except Exception as error:
-        bad_input = InputError.behind(error)
-        if bad_input is None:
+        fault = fault_behind(error, Path.cwd())
+        if fault is None:
             raise
-        for line in str(bad_input).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+        _say(fault)
         return 2
     return 0
+
+
+def _say(error: BaseException) -> None:
+    """In a line of its own each, and of several processes once."""
+    for line in str(error).splitlines() if getattr(rank_zero_only, "rank", 0) == 0 else ():
+        print(f"error: {line}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from zoo.metrics.perceptual import FID, LPIPS, FrechetVGG, check_size, make_fid
 from zoo.monitors import check_monitors
 from zoo.output import Output, malignancy
 from zoo.pictures import panel
+from zoo.processes import gathered
 from zoo.translator import Translator
 from zoo.unpaired import UnpairedCriterion
 from zoo.watch import alike
@@ -191,7 +192,7 @@ class Evaluation(Callback):
         return panel(self.task, source, target, made, batch["valid"][index])
 
     def _finish(self, stage: str, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        rows = _gathered(self.rows)
+        rows = gathered(self.rows)
         if not rows:
             return
         classes = "probability" in rows[0]
@@ -214,7 +215,7 @@ class Evaluation(Callback):
             _log_picture(trainer, folder, f"{stage}/translations", np.concatenate(self.panels))
 
     def _log_unpaired(self, pl_module: pl.LightningModule) -> None:
-        rows = _gathered(self.unpaired.rows())
+        rows = gathered(self.unpaired.rows())
         if not rows:
             return
         scores = self.unpaired.scores(rows)
@@ -252,15 +253,6 @@ def _class_scores(rows: list[dict]) -> dict[str, float]:
 
 def _unit(image: Tensor) -> Tensor:
     return ((image.float() + 1) / 2).clamp(0, 1)
-
-
-def _gathered(rows: list[dict]) -> list[dict]:
-    """The rows of all processes, each image once, though a distributed sampler may repeat some."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        parts: list[list[dict]] = [[] for _ in range(torch.distributed.get_world_size())]
-        torch.distributed.all_gather_object(parts, rows)
-        rows = [row for part in parts for row in part]
-    return list({row["id"]: row for row in rows}.values())
 
 
 def _run_facts(trainer: pl.Trainer) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
@@ -14,6 +14,7 @@ from datamodules.batch import Batch, TranslationData
 from datamodules.cache import ImageCache, ImageSource
 from datamodules.errors import InputError
 from zoo.output import Output
+from zoo.processes import from_all
 
 
 class Method(pl.LightningModule):
@@ -112,16 +113,34 @@ class Method(pl.LightningModule):
             return
         finite, step, ids = self._pending
         self._pending = None
-        if not finite:
+        if not self._all_agree(bool(finite)):
+            bad = [name for part in from_all([] if finite else ids) for name in part]
             raise InputError(
-                f"step {step}: the loss is not finite on the batch {', '.join(ids)}; look at these images, "
+                f"step {step}: the loss is not finite on the batch {', '.join(bad)}; look at these images, "
                 "lower the learning rate or clip gradients; the last checkpoint is from before this step"
             )
+
+    def _stop_if_weights_are_bad(self) -> None:
+        """Raises InputError before they are saved: weights, and statistics of batches, may be infinite while the loss
+        is still a number."""
+        bad = not_finite(self)
+        if not self._all_agree(not bad):
+            names = sorted({name for part in from_all(bad) for name in part})
+            raise InputError(
+                f"epoch {self.current_epoch}: {len(names)} of the network's weights and statistics are not finite "
+                f"({', '.join(names[:3])}{', ...' * (len(names) > 3)}); lower the learning rate or clip gradients; the "
+                "last checkpoint is from before this epoch"
+            )
+
+    def _all_agree(self, decision: bool) -> bool:
+        """Of several processes, all stop together; one that goes on would wait for the others for ever."""
+        return self.trainer.strategy.reduce_boolean_decision(decision, all=True)
 
     # Lightning steps epoch schedulers after the checkpoint is written, and not at all in manual optimisation; both
     # would make a resumed run differ from an uninterrupted one. So they are stepped here, before the checkpoint.
     def on_train_epoch_end(self) -> None:
         self._stop_if_pending_is_bad()
+        self._stop_if_weights_are_bad()
         for config in self.trainer.lr_scheduler_configs:
             if isinstance(config.scheduler, ReduceLROnPlateau):
                 config.scheduler.step(self.trainer.callback_metrics[str(config.monitor)])
@@ -177,6 +196,15 @@ def data_of(trainer: pl.Trainer | None) -> TranslationData | None:
     """The data module of a trainer, if it has one that answers what is asked of it."""
     data = trainer.datamodule if trainer is not None else None  # type: ignore[attr-defined]  # Lightning declares none
     return data if isinstance(data, TranslationData) else None
+
+
+def not_finite(network: nn.Module) -> list[str]:
+    """Names of its weights and statistics that hold values which are none; waits once for the device."""
+    floats = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
+    if not floats:
+        return []
+    finite = torch.stack([value.isfinite().all() for value in floats.values()]).tolist()
+    return [name for name, fine in zip(floats, finite, strict=True) if not fine]
 
 
 def pseudonym(patient: str) -> str:

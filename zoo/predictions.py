@@ -1,5 +1,6 @@
 """PredictionWriter: translations as files, by the ids of their sources."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,9 @@ from datamodules.grid import resize
 from datamodules.writers import safe_name, write_image, write_text_atomically
 from zoo.method import data_of
 from zoo.output import Output, malignancy
+from zoo.processes import gathered
+
+CONFIDENCE = "_confidence.png"  # ending of the file that says where a translation may be trusted
 
 
 class PredictionWriter(BasePredictionWriter):
@@ -55,14 +59,16 @@ class PredictionWriter(BasePredictionWriter):
             )
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.written = []
-        self.shapes = self._input_shapes(trainer) if self.size == "input" else {}
-
-    def _input_shapes(self, trainer: pl.Trainer) -> dict[str, tuple[int, int]]:
-        data = data_of(trainer)
-        if data is None:
+        data, confidence = data_of(trainer), getattr(pl_module, "confidence", 0.0)
+        if data is None and self.size == "input":
             raise InputError("predictions.size 'input': needs a data module, which knows its files' sizes; take 'grid'")
-        return data.input_shapes()
+        if data is None and trainer.world_size > 1:
+            raise InputError("predict: several processes need a data module, which knows all ids; give the trainer one")
+        self.written = []
+        self.shapes = data.input_shapes() if data is not None and self.size == "input" else {}
+        self.names = Names(f".{self.format}", [CONFIDENCE] if confidence else [])
+        for image_id in data.ids() if data is not None else []:  # so that every process gives it the same name
+            self.names.of(image_id)
 
     def write_on_batch_end(
         self,
@@ -83,7 +89,7 @@ class PredictionWriter(BasePredictionWriter):
 
     def _write_images(self, image_id: str, prediction: Output, index: int) -> dict[str, Any]:
         """The translation and, where there is one, its confidence; the row of ``predictions.csv``."""
-        signal, file = self.task.target, self._file_name(image_id)
+        signal, file = self.task.target, self.names.of(image_id)
         write_image(self.folder / file, self._pixels(image_id, prediction["translation"][index]), signal)
         row: dict[str, Any] = {
             "id": image_id,
@@ -93,7 +99,7 @@ class PredictionWriter(BasePredictionWriter):
             "high": signal.high,
         }
         if "confidence" in prediction:
-            row["confidence"] = f"{Path(file).stem}_confidence.png"
+            row["confidence"] = file.removesuffix(self.names.ending) + CONFIDENCE
             confidence = self._pixels(image_id, prediction["confidence"][index])
             write_image(self.folder / row["confidence"], 2 * confidence - 1, GREY)
         return row
@@ -103,17 +109,45 @@ class PredictionWriter(BasePredictionWriter):
         pixels = image.float().cpu().permute(1, 2, 0).numpy()
         return resize(pixels, self.shapes.get(image_id, pixels.shape[:2]))
 
-    def _file_name(self, image_id: str) -> str:
-        """The id as a file name; numbered where another id has become the same."""
-        name, taken = safe_name(image_id), {row["file"] for row in self.written}
-        candidates = (f"{name}{f'_{n}' if n else ''}.{self.format}" for n in range(len(taken) + 1))
-        return next(file for file in candidates if file not in taken)
-
     def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        rank = "" if trainer.world_size == 1 else f"_{trainer.global_rank}"
-        written = pd.DataFrame(self.written)
-        write_text_atomically(self.folder / f"predictions{rank}.csv", written.to_csv(index=False))
+        rows, data = gathered(self.written), data_of(trainer)
+        if not trainer.is_global_zero:
+            return
+        place = {image_id: number for number, image_id in enumerate(data.ids() if data is not None else [])}
+        written = pd.DataFrame(sorted(rows, key=lambda row: place.get(row["id"], 0)))
+        write_text_atomically(self.folder / "predictions.csv", written.to_csv(index=False))
         if self.submission:
             submitted = written.rename(columns={"id": "image_id", "file": "enhanced_image_path"})
             submitted = submitted[["image_id", "enhanced_image_path"]]
-            write_text_atomically(self.folder / f"submission{rank}.csv", submitted.to_csv(index=False))
+            write_text_atomically(self.folder / "submission.csv", submitted.to_csv(index=False))
+
+
+class Names:
+    """File names of ids, each its own: numbered where another id, or what lies beside it, has become the same.
+
+    Args:
+        ending: of the file of an id.
+        beside: endings of other files that an id may have.
+    """
+
+    def __init__(self, ending: str, beside: list[str]) -> None:
+        self.ending, self.endings = ending, [ending, *beside]
+        self.known: dict[str, str] = {}
+        self.taken: set[str] = set()
+        self.numbers: dict[str, int] = {}
+
+    def of(self, image_id: str) -> str:
+        """The name that an id has had, or its new one."""
+        if image_id not in self.known:
+            self.known[image_id] = self._new(safe_name(image_id))
+        return self.known[image_id]
+
+    def _new(self, name: str) -> str:
+        for number in itertools.count(self.numbers.get(name, 0)):
+            stem = f"{name}_{number}" if number else name
+            files = {(stem + ending).casefold() for ending in self.endings}  # to some disks A and a are one
+            if not files & self.taken:
+                break
+        self.taken |= files
+        self.numbers[name] = number + 1
+        return stem + self.ending

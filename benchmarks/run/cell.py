@@ -1,9 +1,12 @@
 """One cell, from its config to its scores on disk, in a process of its own."""
 
 import contextlib
+import multiprocessing
 import os
 import platform
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -24,6 +27,8 @@ from benchmarks.layers import merge
 from benchmarks.results import CellFolder, Metric, read_images
 from benchmarks.run.budget import InUse, Stopwatch, updates
 from datamodules.batch import Batch
+from datamodules.disk import DiskError, fault_behind
+from datamodules.endings import Ended, ended_by_signal
 from datamodules.errors import InputError
 from datamodules.ultrasound import UltrasoundDataModule
 from datamodules.writers import safe_name, write_image
@@ -31,23 +36,36 @@ from zoo.cli import SonozooCLI
 from zoo.evaluation import Evaluation
 from zoo.method import Method
 from zoo.output import Output
+from zoo.translations import read_checkpoint
 
-BUSY = 75  # exit status: another process is running this cell
+BUSY, REFUSED = 75, 74  # exit statuses: another process is running this cell; the disk has refused what it writes
 SAMPLES = 6
-Progress = Callable[[float], None]
+Progress = Callable[[float | str], None]  # takes which part of the training is done, or a line for the user
 
 
 def run_cell(folder: CellFolder, config: dict[str, Any], threads: int, queue: Any = None) -> None:
-    """Entry point of the cell's process. Exits with 0, 1 for a failure (see the folder) or BUSY."""
+    """Entry point of the cell's process. Exits with 0, 1 for a failure (see the folder), and where it is none: BUSY,
+    REFUSED, or 130 or 143 if a signal has ended it."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     folder.path.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / ".lock", timeout=0):
+        with ended_by_signal(), FileLock(folder / ".lock", timeout=0):
             if folder.finished:
                 return
             with _output_to(folder.log):
                 _run_marked(folder, config, threads, queue)
     except Timeout:
         sys.exit(BUSY)
+    except Ended as ended:
+        sys.exit(ended.status)
+
+
+def _end_with_parent() -> None:
+    """A runner that was killed cannot tell its cells to end."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _run_marked(folder: CellFolder, config: dict[str, Any], threads: int, queue: Any) -> None:
@@ -55,10 +73,13 @@ def _run_marked(folder: CellFolder, config: dict[str, Any], threads: int, queue:
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     try:
-        _run(folder, config, progress=lambda fraction: queue.put((folder.path.name, fraction)) if queue else None)
+        _run(folder, config, progress=lambda told: queue.put((folder.path.name, told)) if queue else None)
     except Exception as error:
         traceback.print_exc()
-        bad_input = InputError.behind(error)
+        bad_input = fault_behind(error, folder.path)
+        if isinstance(bad_input, DiskError):
+            queue.put((folder.path.name, str(bad_input)))
+            sys.exit(REFUSED)
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         folder.mark_failed("; ".join(str(bad_input).splitlines()) if bad_input else reason, traceback.format_exc())
         sys.exit(1)
@@ -126,16 +147,29 @@ def _train(cli: SonozooCLI, folder: CellFolder, progress: Progress) -> dict[str,
         return {"fit_s": time.perf_counter() - started}
     stopwatch = Stopwatch()
     _callbacks(cli)[:0] = [_Reporter(progress), stopwatch]
-    last = folder.checkpoint if folder.checkpoint.is_file() else None
+    last = _checkpoint(folder, progress)
     cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last, weights_only=True)
-    if cli.trainer.interrupted:
-        raise KeyboardInterrupt
     return {
         "fit_s": stopwatch.seconds,
         "epochs": cli.trainer.current_epoch,
         "updates": updates(cli.trainer, cli.model),
         "parameters": sum(weight.numel() for weight in cli.model.parameters()),
     }
+
+
+def _checkpoint(folder: CellFolder, progress: Progress) -> Path | None:
+    """From where training goes on; a checkpoint that cannot be read is set aside."""
+    last = folder.checkpoint
+    if not last.is_file():
+        return None
+    try:
+        read_checkpoint(last)
+    except InputError as error:
+        aside = last.with_suffix(".damaged")
+        os.replace(last, aside)
+        progress(f"{error}; it is set aside as {aside.name}, and the training starts anew")
+        return None
+    return last
 
 
 def _new_logs(folder: CellFolder) -> str:

@@ -46,18 +46,25 @@ class Display:
             number = min(self.done + 1, len(self.cells))
             self.bar.update(self.task, description=cell.name, number=number)
 
-    def progress(self, cell_hash: str, fraction: float) -> None:
-        self.fraction[cell_hash] = min(0.98, fraction)
+    def progress(self, cell_hash: str, told: float | str) -> None:
+        """Which part of a cell's training is done, or a line for the user."""
+        if isinstance(told, str):
+            self._say(f"{self.cells[cell_hash].name}: {told}")
+        else:
+            self.fraction[cell_hash] = min(0.98, told)
 
     def refresh(self) -> None:
         if self.bar is not None:
             self.bar.update(self.task, completed=self._part(), left=self.time_left())
 
-    def finished(self, cell: Cell, failed: str | None, seconds: float) -> None:
+    def finished(self, cell: Cell, failed: str | None, seconds: float, ended: str = "") -> None:
+        """``failed`` says why it failed, ``ended`` why it has not run to its end though it has not failed."""
         self.done += 1
         self.fraction[cell.hash] = 1.0
-        verdict = f"FAILED: {failed}" if failed else f"{seconds:.0f} s"
-        line = f"cell {self.done} of {len(self.cells)}: {cell.name}: {verdict}; {self.time_left()}"
+        verdict = f"FAILED: {failed}" if failed else ended or f"{seconds:.0f} s"
+        self._say(f"cell {self.done} of {len(self.cells)}: {cell.name}: {verdict}; {self.time_left()}")
+
+    def _say(self, line: str) -> None:
         if self.bar is not None:
             self.bar.console.print(line, highlight=False, markup=False)
         else:

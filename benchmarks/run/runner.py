@@ -15,15 +15,19 @@ import torch
 from benchmarks.analyses.registry import ANALYSES
 from benchmarks.cells import Cell
 from benchmarks.results import CellFolder, Results
-from benchmarks.run.cell import BUSY, run_cell
+from benchmarks.run.cell import BUSY, REFUSED, run_cell
 from benchmarks.run.display import Display
 from benchmarks.suite import Suite
 from benchmarks.tables.statistics import OF_SET
 from datamodules.cache import available_cpus
+from datamodules.disk import DiskError
+from datamodules.endings import SIGNALS, STATUSES
 from datamodules.errors import InputError
 from zoo.metrics import METRICS
 
 POLL_S = 0.5
+PATIENCE_S = 20  # for a cell that was told to end
+BY_SIGNAL = {*STATUSES, *(-number for number in SIGNALS)}  # exit statuses of a cell that was told to end
 
 
 def run_suite(suite: Suite, results: Results, jobs: int | None = None, retry_failed: bool = False) -> int:
@@ -107,7 +111,7 @@ class Runner:
                     self._start_more()
                     self._read_progress()
                     self._collect()
-        except KeyboardInterrupt:
+        except BaseException:  # a signal above all
             self._stop()
             raise
 
@@ -121,17 +125,19 @@ class Runner:
             self.display.started(cell)
 
     def _next_ready(self) -> Cell | None:
-        """The first waiting cell whose translator is trained; those whose translator has failed fail with it."""
+        """The first waiting cell whose translator is trained; those whose translator has failed fail with it, and those
+        whose translator was told to end do not run either."""
         for cell in list(self.waiting):
             folder = self.results.cell(cell.hash)
             needed = self.results.cell(cell.needs) if cell.needs else None
             if needed is None or needed.finished:
                 self.waiting.remove(cell)
                 return cell
-            if needed.failure is not None and not self._is_running(cell.needs):
+            if not self._is_running(cell.needs):
                 self.waiting.remove(cell)
-                folder.mark_failed(f"its translator failed: {needed.failure}")
-                self.display.finished(cell, folder.failure, 0.0)
+                if needed.failure is not None:
+                    folder.mark_failed(f"its translator failed: {needed.failure}")
+                self.display.finished(cell, folder.failure, 0.0, "not run: its translator is not trained")
         return None
 
     def _is_running(self, cell_hash: str | None) -> bool:
@@ -161,6 +167,12 @@ class Runner:
             self.waiting.append(cell)
             time.sleep(POLL_S)
             return
+        if status == REFUSED:
+            self._read_progress()  # where it has said what
+            raise DiskError(f"{folder.path}: cannot be written; with room there, the same command goes on")
+        if status in BY_SIGNAL and not folder.finished:
+            self.display.finished(cell, None, 0.0, "told to end; the same command goes on with it")
+            return
         if not folder.finished and folder.failure is None:
             folder.mark_failed(f"the process ended with status {status}; see {folder.log}")
         self.display.finished(cell, folder.failure, time.monotonic() - running.started)
@@ -169,7 +181,8 @@ class Runner:
         for running in self.running.values():
             running.process.terminate()
         for running in self.running.values():
-            running.process.join(timeout=10)
+            running.process.join(timeout=PATIENCE_S)
+            running.process.kill()
 
 
 def _in_slot(slot: int, *args: Any) -> None:

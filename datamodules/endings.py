@@ -1,0 +1,52 @@
+"""Endings: a run that a signal ends, as a cluster (SIGTERM) or a user (SIGINT, Ctrl-C) sends it."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STATUSES = {128 + number for number in SIGNALS}  # 130 and 143, as shells have them
+
+
+class Ended(BaseException):
+    """The process was told to end. No Exception: what carries on past failures does not carry on past this.
+
+    Attributes:
+        status: which the process has to exit with.
+        advice: how to go on, where whoever was interrupted knows it.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.status, self.advice = 128 + number, ""
+        super().__init__(f"ended by {signal.Signals(number).name}")
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}; {self.advice}" if self.advice else self.args[0]
+
+
+def end_by_signal() -> None:
+    """From now on SIGINT and SIGTERM raise :class:`Ended` in the main thread; a second one ends the process at once."""
+    if threading.current_thread() is threading.main_thread():  # nobody else may say what a signal does
+        for number in SIGNALS:
+            signal.signal(number, _end)
+
+
+@contextmanager
+def ended_by_signal() -> Iterator[None]:
+    """The same within a block. Afterwards signals do what they did before."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    end_by_signal()
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_DFL)
+    raise Ended(number)
