@@ -27,10 +27,12 @@ class Ended(BaseException):
 
 
 def end_by_signal() -> None:
-    """From now on SIGINT and SIGTERM raise :class:`Ended` in the main thread; a second one ends the process at once."""
+    """From now on SIGINT and SIGTERM raise :class:`Ended` in the main thread; a second one ends the process at once.
+    What the process was started to ignore, as a shell's background jobs are, stays ignored."""
     if threading.current_thread() is threading.main_thread():  # nobody else may say what a signal does
         for number in SIGNALS:
-            signal.signal(number, _end)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _end)
 
 
 @contextmanager

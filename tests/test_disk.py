@@ -1,0 +1,126 @@
+"""What the disk refuses, what a killed process leaves on it, and what two runs would both take."""
+
+import errno
+import os
+import resource
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+from filelock import FileLock
+from pytorch_lightning.loggers import CSVLogger
+
+from benchmarks.__main__ import main as benchmarks
+from datamodules.cache import open_or_build
+from datamodules.disk import DiskError
+from datamodules.leftovers import PART, open_part, sweep
+from datamodules.phantom.simulate import PhantomSource
+from datamodules.writers import safe_name, write_text_atomically
+from tests import tiny
+from zoo.cli import main
+from zoo.versions import claim_versions
+
+SOURCE = PhantomSource("elastography", 3, (32, 32))
+
+
+@contextmanager
+def largest_file(size: int):
+    """As a quota has it, and as root has none."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def refuse(*args):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_checkpoint_that_finds_no_room_leaves_nothing_and_says_so_before_training(tmp_path, capsys):
+    tiny.loaded(tiny.data("elastography"))  # the cache is not what is full
+    with largest_file(20_000):
+        assert main(tiny.command("pix2pix", tmp_path)) == 2
+    folder = tmp_path / "lightning_logs" / "version_0" / "checkpoints"
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"error: {folder}: the disk is full; 0.")
+    assert said.endswith("are free; make room and run the same command again")
+    assert list(folder.iterdir()) == []
+    assert main(tiny.command("pix2pix", tmp_path)) == 0, "with room it runs"
+
+
+@pytest.mark.parametrize("fault", ["known before", "met while reserving"])
+def test_a_cache_that_finds_no_room_is_not_begun(fault, tmp_path, monkeypatch):
+    if fault == "known before":
+        monkeypatch.setattr("datamodules.disk.shutil.disk_usage", lambda folder: SimpleNamespace(free=10))
+    else:
+        monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(DiskError, match=f"^{tmp_path}: the disk is full"):
+        open_or_build(SOURCE, tmp_path)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
+    monkeypatch.undo()
+    assert len(open_or_build(SOURCE, tmp_path)) == 3
+
+
+def test_a_cache_has_its_blocks_before_it_is_written(tmp_path):
+    cache = open_or_build(SOURCE, tmp_path)
+    for file in cache.folders[0].glob("*.npy"):
+        assert file.stat().st_blocks * 512 >= file.stat().st_size
+
+
+@pytest.mark.parametrize("command", ["fit", "suite"])
+def test_folders_that_cannot_be_written_to_are_said_before_anything_runs(command, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("in the place of a folder")
+    closed = tmp_path / "file" / "x"
+    if command == "fit":
+        monkeypatch.setenv("SONOZOO_CACHE", str(closed))
+        assert main(tiny.command("pix2pix", tmp_path / "out")) == 2
+        remedy = "make it writable, or name another folder by SONOZOO_CACHE or data.cache_dir"
+    else:
+        assert benchmarks(["run", "quick", "--out", str(closed)]) == 2
+        remedy = "make it writable, or name another folder"
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: {closed}: cannot be written to (not a directory); {remedy}"
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_a_killed_writer_has_left_is_removed_and_what_another_writes_is_not(tmp_path):
+    (tmp_path / f".a.csv.xyz{PART}").write_bytes(b"half")
+    (tmp_path / ".hidden").write_bytes(b"a user's own")
+    with open_part(tmp_path / "b.csv") as file:
+        sweep.cache_clear()
+        write_text_atomically(tmp_path / "c.csv", "whole")
+        assert {path.name for path in tmp_path.iterdir()} == {".hidden", "c.csv", os.path.basename(file.name)}
+
+
+def test_a_half_built_cache_is_removed_unless_it_is_being_built(tmp_path):
+    for name in ("gone", "busy"):
+        (tmp_path / f".{name}.abc").mkdir()
+        (tmp_path / f".{name}.abc" / "source.npy").write_bytes(b"half")
+    with FileLock(tmp_path / "busy.lock"):
+        open_or_build(SOURCE, tmp_path)
+    assert {path.name for path in tmp_path.glob(".*")} == {".busy.abc"}
+
+
+def test_two_runs_never_take_the_same_version(tmp_path):
+    loggers = [CSVLogger(tmp_path) for _ in range(8)]
+    claim_versions(loggers)
+    with ThreadPoolExecutor(8) as pool:
+        versions = list(pool.map(lambda logger: logger.version, loggers))
+    assert sorted(versions) == list(range(8))
+    assert {logger.log_dir for logger in loggers} == {str(path) for path in (tmp_path / "lightning_logs").iterdir()}
+    named = CSVLogger(tmp_path, version=3)
+    claim_versions([named])
+    assert named.version == 3, "what a user names is taken as it is"
+
+
+def test_long_names_are_cut_and_stay_apart():
+    ids = [300 * "a" + end for end in "xy"] + [300 * "ä"]
+    names = [safe_name(one) for one in ids]
+    assert len(set(names)) == 3
+    assert max(len(name.encode()) for name in names) <= 120
+    assert names[0].startswith("aaa")
+    assert safe_name(120 * "b") == 120 * "b"

@@ -1,0 +1,68 @@
+"""Two processes of one run: one table, a file an image, and all of them stop together."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tests import tiny
+from tests.conftest import ROOT
+from zoo.predictions import Names
+
+TWO = ["--trainer.devices=2", "--trainer.strategy=ddp_find_unused_parameters_true"]
+
+
+def run(arguments: list[str]) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "zoo", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=240)
+
+
+def folder_of(root, ids: list[str]):
+    rng = np.random.default_rng(0)
+    (root / "source").mkdir(parents=True)
+    for name in ids:
+        Image.fromarray(rng.integers(0, 255, (32, 32), dtype=np.uint8)).save(root / "source" / f"{name}.png")
+    return root
+
+
+def predict(tmp_path, ids: list[str]) -> pd.DataFrame:
+    """What two processes write of a user's images; the files' pixels stand beside their rows."""
+    data = folder_of(tmp_path / "data", ids)
+    command = [word for word in tiny.command("pix2pix", tmp_path / "out", *TWO) if "patients" not in word]
+    command.insert(2, f"--config={ROOT / 'configs' / 'data' / 'folder.yaml'}")
+    more = [f"--data.root={data}", "--data.spacing=null", "--data.batch_size=1", "--predictions.submission=true"]
+    done = run(["predict", *command[1:], *more])
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "out" / "lightning_logs" / "version_0" / "predictions"
+    table = pd.read_csv(folder / "predictions.csv")
+    assert {path.name for path in folder.iterdir()} == {*table["file"], "predictions.csv", "submission.csv"}
+    assert list(pd.read_csv(folder / "submission.csv")["image_id"]) == list(table["id"])
+    return table.assign(pixels=[Image.open(folder / file).tobytes() for file in table["file"]])
+
+
+@pytest.mark.parametrize("ids", [["a b", "a_b", "c"], ["only"]])
+def test_every_image_has_a_row_and_a_file_of_its_own(ids, tmp_path):
+    table = predict(tmp_path, ids)
+    assert list(table["id"]) == sorted(ids)
+    assert table["file"].nunique() == table["pixels"].nunique() == len(ids)
+
+
+def test_a_loss_that_is_not_finite_in_one_process_stops_both(tmp_path):
+    done = run(tiny.command("pix2pix", tmp_path, *TWO, "--trainer.callbacks+=tests.ends.Poison"))
+    assert done.returncode == 2, done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(said) == 1
+    assert said[0].startswith("error: step 0: the loss is not finite on the batch ")
+
+
+def test_names_of_files_are_each_its_own_whatever_lies_beside_them():
+    names = Names(".png", ["_confidence.png"])
+    found = [names.of(one) for one in ("a b", "a_b", "A_b", "a_b_confidence", "x", 300 * "y", 300 * "y" + "z")]
+    assert found[:5] == ["a_b.png", "a_b_1.png", "A_b_2.png", "a_b_confidence_1.png", "x.png"]
+    beside = [file.removesuffix(".png") + "_confidence.png" for file in found]
+    assert len({file.casefold() for file in [*found, *beside]}) == 14
+    assert names.of("a_b") == "a_b_1.png", "an id keeps its name"
+    assert max(len(file) for file in found) < 150
