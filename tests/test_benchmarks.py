@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 
 from benchmarks.__main__ import main
 from benchmarks.layers import merge
@@ -237,7 +238,8 @@ def test_two_processes_on_one_folder_share_the_work(tmp_path):
     assert tables[0] == tables[1]
 
 
-def test_ctrl_c_leaves_a_state_that_the_same_command_continues(tmp_path):
+def begun(tmp_path) -> tuple[list[str], subprocess.Popen]:
+    """A suite of a long training that has begun: its command and its process."""
     suite = merge(SUITE, {"tables": {"elasticity": {"folds": [0], "trainer": {"max_epochs": 100}}}})
     suite = json.loads(json.dumps(suite))
     suite["tables"]["elasticity"]["rows"].pop("broken")
@@ -254,14 +256,47 @@ def test_ctrl_c_leaves_a_state_that_the_same_command_continues(tmp_path):
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("out/cells/*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(timeout=60) == 130
+    return command, process
+
+
+@pytest.mark.parametrize(("send", "number", "status"), [("killpg", signal.SIGINT, 130), ("kill", signal.SIGTERM, 143)])
+def test_a_suite_that_was_told_to_end_is_continued_by_the_same_command(send, number, status, tmp_path):
+    command, process = begun(tmp_path)
+    getattr(os, send)(process.pid, number)
+    assert process.wait(timeout=60) == status
     trained = cells(tmp_path / "out")["U-Net", 0]
     assert not (trained / "done.json").exists()
-    assert not (trained / "failed.json").exists()
-    assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode == 0
-    assert "Restored all states" in (trained / "log.txt").read_text()
+    assert not (trained / "failed.json").exists(), "it was interrupted, and has not failed"
+    torn = send == "kill"  # and then its checkpoint was damaged
+    if torn:
+        trained.checkpoint.write_bytes(trained.checkpoint.read_bytes()[:5000])
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert again.returncode == 0
+    assert ("Restored all states" in (trained / "log.txt").read_text()) is not torn
+    named = f"{trained.checkpoint}: not a checkpoint; it is damaged"
+    assert (named in again.stdout) is (trained / "checkpoints" / "last.damaged").exists() is torn
     assert trained.budget["updates"] == 200, "a hundred epochs of two batches, however they were interrupted"
+
+
+def test_cells_end_with_a_runner_that_was_killed(tmp_path):
+    _, process = begun(tmp_path)
+    process.kill()
+    assert process.wait(timeout=60) == -signal.SIGKILL
+    trained = cells(tmp_path / "out")["U-Net", 0]
+    with FileLock(trained / ".lock", timeout=60):
+        assert not (trained / "done.json").exists()
+        assert not (trained / "failed.json").exists()
+
+
+def test_tables_are_made_of_a_results_folder_that_is_only_read(results, tmp_path):
+    out = results[0] / "out"
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    for command in ("tables", "report"):
+        assert main([command, str(out), "--out", str(tmp_path / command)]) == 0
+        made = tmp_path / command / "tables" / "elasticity.csv"
+        assert made.read_bytes() == (out / "tables" / "elasticity.csv").read_bytes()
+    assert (tmp_path / "report" / "report.html").is_file()
+    assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*")}
 
 
 def test_a_metric_that_does_not_exist_is_refused_before_anything_runs(tmp_path, capsys):

@@ -2,10 +2,10 @@
 
 import errno
 import os
-import resource
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import IO
 
 import pytest
 from filelock import FileLock
@@ -19,35 +19,45 @@ from datamodules.phantom.simulate import PhantomSource
 from datamodules.writers import safe_name, write_text_atomically
 from tests import tiny
 from zoo.cli import main
-from zoo.versions import claim_versions
+from zoo.versions import Versions
 
 SOURCE = PhantomSource("elastography", 3, (32, 32))
 
 
+class Quota:
+    """A file that takes ``left`` bytes and no more."""
+
+    def __init__(self, file: IO[bytes], left: int) -> None:
+        self.file, self.left = file, left
+
+    def write(self, data: bytes) -> int:
+        written = self.file.write(data[: self.left])
+        self.left -= written
+        return written if written == len(data) else refuse()
+
+    def __getattr__(self, name: str):
+        return getattr(self.file, name)
+
+
 @contextmanager
-def largest_file(size: int):
-    """As a quota has it, and as root has none."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+def small_disk(path):
+    with open_part(path) as file:
+        yield Quota(file, 20_000)
 
 
 def refuse(*args):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_a_checkpoint_that_finds_no_room_leaves_nothing_and_says_so_before_training(tmp_path, capsys):
-    tiny.loaded(tiny.data("elastography"))  # the cache is not what is full
-    with largest_file(20_000):
-        assert main(tiny.command("pix2pix", tmp_path)) == 2
+def test_a_checkpoint_that_finds_no_room_leaves_nothing_and_says_so_before_training(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("datamodules.writers.open_part", small_disk)
+    assert main(tiny.command("pix2pix", tmp_path)) == 2
     folder = tmp_path / "lightning_logs" / "version_0" / "checkpoints"
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith(f"error: {folder}: the disk is full; 0.")
     assert said.endswith("are free; make room and run the same command again")
     assert list(folder.iterdir()) == []
+    monkeypatch.undo()
     assert main(tiny.command("pix2pix", tmp_path)) == 0, "with room it runs"
 
 
@@ -107,14 +117,17 @@ def test_a_half_built_cache_is_removed_unless_it_is_being_built(tmp_path):
 
 def test_two_runs_never_take_the_same_version(tmp_path):
     loggers = [CSVLogger(tmp_path) for _ in range(8)]
-    claim_versions(loggers)
+    versions = Versions(loggers)
     with ThreadPoolExecutor(8) as pool:
-        versions = list(pool.map(lambda logger: logger.version, loggers))
-    assert sorted(versions) == list(range(8))
+        taken = list(pool.map(lambda logger: logger.version, loggers))
+    assert sorted(taken) == list(range(8))
     assert {logger.log_dir for logger in loggers} == {str(path) for path in (tmp_path / "lightning_logs").iterdir()}
     named = CSVLogger(tmp_path, version=3)
-    claim_versions([named])
+    Versions([named])
     assert named.version == 3, "what a user names is taken as it is"
+    (tmp_path / "lightning_logs" / "version_5" / "metrics.csv").write_text("of a run")
+    versions.release()
+    assert [path.name for path in (tmp_path / "lightning_logs").iterdir()] == ["version_5"], "the rest was empty"
 
 
 def test_long_names_are_cut_and_stay_apart():

@@ -11,6 +11,14 @@ from tests import tiny
 from zoo.cli import main
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """A shell's background jobs, such as a run of these tests may be, ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def kill(number: int, step: int) -> list[str]:
     return ["--trainer.callbacks+=tests.ends.Signal", f"--trainer.callbacks.number={int(number)}",
             f"--trainer.callbacks.step={step}"]  # fmt: skip

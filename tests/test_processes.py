@@ -6,10 +6,12 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from tests import tiny
 from tests.conftest import ROOT
+from zoo.cli import main
 from zoo.predictions import Names
 
 TWO = ["--trainer.devices=2", "--trainer.strategy=ddp_find_unused_parameters_true"]
@@ -56,6 +58,20 @@ def test_a_loss_that_is_not_finite_in_one_process_stops_both(tmp_path):
     said = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(said) == 1
     assert said[0].startswith("error: step 0: the loss is not finite on the batch ")
+
+
+def test_two_processes_step_as_one_that_accumulates_their_batches(tmp_path):
+    few = ["--data.batch_size=1", "--data.augmentation=null", "--trainer.max_epochs=1"]
+    together = run(tiny.command("sswe", tmp_path / "two", *few, *TWO, "--trainer.limit_train_batches=1"))
+    assert together.returncode == 0, together.stderr
+    alone = [*few, "--trainer.limit_train_batches=2", "--trainer.accumulate_grad_batches=2"]
+    assert main(tiny.command("sswe", tmp_path / "one", *alone)) == 0
+    two, one = (next((tmp_path / name).rglob("last.ckpt")) for name in ("two", "one"))
+    two, one = (torch.load(path, weights_only=True) for path in (two, one))
+    assert two["global_step"] == one["global_step"] == 1
+    for name, expected in one["state_dict"].items():
+        if "running" not in name and "num_batches" not in name:  # statistics are each process' own
+            assert torch.allclose(two["state_dict"][name], expected, atol=1e-6), name
 
 
 def test_names_of_files_are_each_its_own_whatever_lies_beside_them():

@@ -28,7 +28,7 @@ from zoo.predictions import PredictionWriter
 from zoo.registry import METHODS
 from zoo.saving import LastCheckpoint, WholeCheckpointIO
 from zoo.translations import read_checkpoint
-from zoo.versions import claim_versions
+from zoo.versions import Versions
 
 # Short names resolve only for classes that were imported.
 NAMED = [*METHODS.values(), *(getattr(datamodules, name) for name in datamodules.__all__)]
@@ -92,10 +92,10 @@ class SonozooCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         trainer = super().instantiate_trainer(**kwargs)
-        trainer.callbacks.insert(0, Endings())  # type: ignore[attr-defined]  # Lightning sets it in a connector
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # else the user has chosen
             trainer.strategy.checkpoint_io = WholeCheckpointIO()
-        claim_versions(trainer.loggers)
+        endings = Endings(Versions(trainer.loggers))
+        trainer.callbacks.insert(0, endings)  # type: ignore[attr-defined]  # Lightning sets it in a connector
         return trainer
 
     def before_fit(self) -> None:

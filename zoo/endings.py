@@ -7,6 +7,7 @@ from pytorch_lightning.callbacks import Callback
 
 from datamodules.endings import end_by_signal
 from zoo.processes import end_children
+from zoo.versions import Versions
 
 
 class Endings(Callback):
@@ -14,7 +15,13 @@ class Endings(Callback):
 
     Lightning's own handlers, set just before, do not: one says that SIGTERM has come and goes on, and waits for other
     processes that may not have heard.
+
+    Args:
+        versions: what the run has claimed, and gives back where it has written nothing.
     """
+
+    def __init__(self, versions: Versions) -> None:
+        self.versions = versions
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         end_by_signal()
@@ -23,6 +30,7 @@ class Endings(Callback):
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         end_children(trainer.strategy.launcher)
+        self.versions.release()
         if isinstance(exception, OSError) and exception.filename is None:  # of a write to an open file
             exception.filename = _written_to(trainer)
 

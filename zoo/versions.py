@@ -1,7 +1,7 @@
 """Versions: of two runs that start together, each has a folder of its own."""
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +9,37 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 
-def claim_versions(loggers: Iterable[Logger]) -> None:
-    """Let every logger that numbers its folders make its folder when it takes a number, so that no other run takes
-    the same."""
-    for logger in loggers:
-        own: Any = logger
-        if hasattr(own, "_get_next_version") and own._version is None and getattr(rank_zero_only, "rank", 0) == 0:
-            own._get_next_version = partial(_claim, own, own._get_next_version)
+class Versions:
+    """Lets every logger that numbers its folders make its folder when it takes a number, so that no other run takes
+    the same.
 
+    Args:
+        loggers: of a trainer.
+    """
 
-def _claim(logger: Any, next_version: Callable[[], int]) -> int:
-    root = str(logger.root_dir)
-    while True:
-        version = next_version()
-        if "://" in root:  # where nobody can make a folder first
-            return version
-        try:
-            (Path(root) / f"version_{version}").mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return version
+    def __init__(self, loggers: Iterable[Logger]) -> None:
+        self.made: list[Path] = []
+        for logger in loggers:
+            own: Any = logger
+            if hasattr(own, "_get_next_version") and own._version is None and getattr(rank_zero_only, "rank", 0) == 0:
+                own._get_next_version = self._claiming(own, own._get_next_version)
+
+    def release(self) -> None:
+        """Remove the folders that were made and hold nothing: of a run that was refused before it wrote anything."""
+        for folder in reversed(self.made):
+            with suppress(OSError):
+                folder.rmdir()
+
+    def _claiming(self, logger: Any, next_version: Callable[[], int]) -> Callable[[], int]:
+        def claim() -> int:
+            root = Path(logger.root_dir)
+            while "://" not in str(logger.root_dir):  # where nobody can make a folder first
+                version = next_version()
+                new = [folder for folder in (*reversed(root.parents), root) if not folder.exists()]
+                with suppress(FileExistsError):
+                    (root / f"version_{version}").mkdir(parents=True)
+                    self.made += [*new, root / f"version_{version}"]
+                    return version
+            return next_version()
+
+        return claim
