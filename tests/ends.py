@@ -36,6 +36,6 @@ class Overflow(pl.Callback):
     """A weight becomes infinite in the second epoch, after the last loss was looked at."""
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args) -> None:
-        if trainer.current_epoch == 1:
+        if trainer.current_epoch == 1 and trainer.is_last_batch:
             with torch.no_grad():
                 next(iter(pl_module.parameters())).view(-1)[0] = float("inf")

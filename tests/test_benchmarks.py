@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,11 +17,15 @@ import yaml
 from filelock import FileLock
 
 from benchmarks.__main__ import main
+from benchmarks.cells import Cell
 from benchmarks.layers import merge
 from benchmarks.results import CellFolder, Results
 from benchmarks.run.baselines import Identity, MeanTarget
+from benchmarks.run.cell import REFUSED
+from benchmarks.run.runner import Runner, Running
 from benchmarks.tables.make import make_tables
 from benchmarks.tables.statistics import by_patient
+from datamodules.disk import DiskError
 from tests import tiny
 from tests.conftest import ROOT
 from tests.facts import METRIC
@@ -286,6 +291,14 @@ def test_cells_end_with_a_runner_that_was_killed(tmp_path):
     with FileLock(trained / ".lock", timeout=60):
         assert not (trained / "done.json").exists()
         assert not (trained / "failed.json").exists()
+
+
+def test_a_cell_that_the_disk_refuses_ends_the_suite_and_has_not_failed(tmp_path):
+    cell, results = Cell("t", "r", 0, 0, {"model": {"class_path": "X"}}), Results(tmp_path)
+    runner = Runner(results, [cell], [], jobs=1)
+    with pytest.raises(DiskError, match=f"{cell.hash}: cannot be written; with room there, the same command goes on"):
+        runner._finished(Running(cell, SimpleNamespace(exitcode=REFUSED), 0))
+    assert results.cell(cell.hash).failure is None
 
 
 def test_tables_are_made_of_a_results_folder_that_is_only_read(results, tmp_path):

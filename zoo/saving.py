@@ -44,8 +44,8 @@ class LastCheckpoint(ModelCheckpoint):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
-        if trainer.ckpt_path is None:
-            self._save_checkpoint(trainer, str(self.file))
+        if trainer.ckpt_path is None and not trainer.fast_dev_run:  # type: ignore[attr-defined]  # set by a connector
+            trainer.save_checkpoint(self.file)
 
     @property
     def file(self) -> Path:
