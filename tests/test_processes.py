@@ -57,7 +57,7 @@ def test_a_loss_that_is_not_finite_in_one_process_stops_both(tmp_path):
     assert done.returncode == 2, done.stderr
     said = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(said) == 1
-    assert said[0].startswith("error: step 0: the loss is not finite on the batch ")
+    assert said[0].startswith("error: step 2: the loss is not finite on the batch ")
 
 
 def test_two_processes_step_as_one_that_accumulates_their_batches(tmp_path):
@@ -69,9 +69,9 @@ def test_two_processes_step_as_one_that_accumulates_their_batches(tmp_path):
     two, one = (next((tmp_path / name).rglob("last.ckpt")) for name in ("two", "one"))
     two, one = (torch.load(path, weights_only=True) for path in (two, one))
     assert two["global_step"] == one["global_step"] == 1
-    for name, expected in one["state_dict"].items():
-        if "running" not in name and "num_batches" not in name:  # statistics are each process' own
-            assert torch.allclose(two["state_dict"][name], expected, atol=1e-6), name
+    kernels = {name: value for name, value in one["state_dict"].items() if value.ndim > 1}
+    assert len(kernels) > 5, "statistics are each process' own, and of a bias before them only rounding is left"
+    assert all(torch.allclose(two["state_dict"][name], kernels[name], atol=1e-6) for name in kernels)
 
 
 def test_names_of_files_are_each_its_own_whatever_lies_beside_them():
