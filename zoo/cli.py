@@ -96,6 +96,7 @@ class SonozooCLI(LightningCLI):
     """LightningCLI with the data's task linked into model, evaluation and predictions, and a checkpoint callback."""
 
     def __init__(self, args: ArgsType = None, run: bool = True) -> None:
+        self.restoring = Restoring()
         super().__init__(
             Method,
             LightningDataModule,
@@ -105,7 +106,7 @@ class SonozooCLI(LightningCLI):
             save_config_kwargs={"overwrite": True},
             parser_kwargs={"prog": "sonozoo"},
             parser_class=OneLineParser,
-            trainer_defaults={"callbacks": [Restoring()]},
+            trainer_defaults={"callbacks": [self.restoring]},
             args=args,
             run=run,
         )
@@ -138,7 +139,7 @@ class SonozooCLI(LightningCLI):
         """
         subcommand = self.config.get("subcommand") or ""
         config = self.config.get(subcommand) or {}
-        path = config.get("ckpt_path")
+        self.restoring.asked = path = config.get("ckpt_path")
         if not path or path in KEYWORDS:
             return  # what a keyword finds, Method.on_load_checkpoint looks at
         checkpoint = read_checkpoint(path)

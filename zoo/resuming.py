@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.core import optimizer as making_optimizers
 from pytorch_lightning.trainer.connectors import checkpoint_connector
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -30,21 +30,35 @@ SAVED = {
     "callbacks": dict,
     "random_state": dict,
 }
-WHERE = {checkpoint_connector.__name__, making_optimizers.__name__}  # Lightning reads a checkpoint, and lays it over
 STEPPED = "optimizer_parameters"  # in a checkpoint: of how many weights each optimizer keeps something
 
 
 class Restoring(Callback):
-    """What fails while Lightning lays a checkpoint over trainer and method is said to be the checkpoint's fault."""
+    """What fails while Lightning looks for a checkpoint and lays it over trainer and method, or while optimizers are
+    made by its arguments, is said to be the checkpoint's fault.
+
+    ``asked`` is what the command line names; nothing is tested on weights that were not found.
+    """
+
+    asked: str | None = None
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        modules = {frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(exception.__traceback__)}
-        if trainer.ckpt_path is None or not modules & WHERE or InputError.behind(exception) is not None:
+        frames = [frame for frame, _ in traceback.walk_tb(exception.__traceback__)]
+        laying_over = any(frame.f_globals["__name__"] == checkpoint_connector.__name__ for frame in frames)
+        making = trainer.ckpt_path and any(frame.f_code.co_name == "configure_optimizers" for frame in frames)
+        if not (laying_over or making) or InputError.behind(exception) is not None:
             return
         # As its cause, for the exception itself is on its way already.
         exception.__cause__ = InputError(
-            f"{trainer.ckpt_path}: cannot be used here ({type(exception).__name__}: {one_line(exception)}); {ANOTHER}"
+            f"{trainer.ckpt_path or self.asked}: cannot be used as a checkpoint ({type(exception).__name__}: "
+            f"{one_line(exception)}); {ANOTHER}"
         )
+
+    def _check_found(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.asked and not trainer.ckpt_path and trainer.state.fn != TrainerFn.FITTING:
+            raise InputError(f"ckpt_path '{self.asked}': there is no such checkpoint; name the last.ckpt of a run")
+
+    on_validation_start = on_test_start = on_predict_start = _check_found
 
 
 def check_saved(where: str, checkpoint: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
@@ -176,4 +190,4 @@ def _of_random_state(saved: dict[str, Any], device: torch.device) -> Iterator[st
         try:
             torch.Generator(place).set_state(saved.get(name))  # type: ignore[arg-type]
         except (TypeError, RuntimeError, AttributeError) as error:
-            yield f"random_state {name} is none ({one_line(error)})"
+            yield f"random_state {name} cannot be set ({one_line(error)})"

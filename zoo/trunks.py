@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from datamodules.errors import InputError
+from datamodules.readers.archives import check_archive
 from zoo.weights import FOLDER, IMAGENET, TRUNKS, Backbone, Trunk, cache
 
 HOW = "put it into ${folder}, name its path, or set {key} to null to {without}"
@@ -69,6 +70,7 @@ def _download(trunk: Trunk, key: str, how: str) -> Path:
 
 def _read(path: Path, key: str) -> dict[str, Any]:
     """A state dict, alone or under ``state_dict``, without DataParallel's prefix; code in the file is not run."""
+    check_archive(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's, of a file by pickle alone: the error below says it

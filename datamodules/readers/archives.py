@@ -1,4 +1,4 @@
-"""Zip archives whose directory says more than the file can hold are not opened."""
+"""Zip archives, looked at before anything of them is read: how many members, how large, and whether whole."""
 
 import struct
 from pathlib import Path
@@ -27,20 +27,24 @@ def check_directory(path: Path, file: BinaryIO) -> None:
 
 
 def check_archive(path: Path) -> None:
-    """Of a file that torch wrote: its members are stored as they are, so that none grows when it is read.
+    """Of a file that torch wrote: its members are stored as they are, so that none grows when it is read, and are those
+    that were written, which torch does not look at.
 
     Raises:
-        InputError: one is compressed, or they promise more than the file holds.
+        InputError: one is compressed or damaged, or they promise more than the file holds.
     """
     with path.open("rb") as file:
         if file.read(2) != b"PK":
             return  # torch's older form
         check_directory(path, file)
         try:
-            members = ZipFile(file).infolist()
+            archive = ZipFile(file)
         except BadZipFile:
-            return  # torch says what is wrong
-    if any(member.compress_type != ZIP_STORED for member in members):
-        raise InputError(f"{path}: is compressed, which torch.save never does; save it again by torch.save")
-    if sum(member.file_size for member in members) > path.stat().st_size:
-        raise InputError(f"{path}: its members promise more bytes than it has; copy it again")
+            return  # torch says what is wrong with it
+        members = archive.infolist()
+        if any(member.compress_type != ZIP_STORED for member in members):
+            raise InputError(f"{path}: is compressed, which torch.save never does; save it again by torch.save")
+        if sum(member.file_size for member in members) > path.stat().st_size:
+            raise InputError(f"{path}: its members promise more bytes than it has; copy it again")
+        if damaged := archive.testzip():
+            raise InputError(f"{path}: {damaged} in it is damaged; copy it again, or use another")
