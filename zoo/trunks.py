@@ -6,6 +6,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 from urllib.error import URLError
+from zipfile import BadZipFile
 
 import torch
 from torch import Tensor
@@ -70,12 +71,14 @@ def _download(trunk: Trunk, key: str, how: str) -> Path:
 
 def _read(path: Path, key: str) -> dict[str, Any]:
     """A state dict, alone or under ``state_dict``, without DataParallel's prefix; code in the file is not run."""
-    check_archive(path)
     try:
+        check_archive(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's, of a file by pickle alone: the error below says it
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from None
+    except (*UNREADABLE, BadZipFile) as error:
         kind = type(error).__name__
         raise InputError(f"{key}: {path}: cannot be read as weights ({kind}); name a file of torch.save") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else state

@@ -6,6 +6,7 @@ from typing import BinaryIO
 from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 from datamodules.errors import InputError
+from datamodules.readers.faults import one_line
 
 END, END_64 = b"PK\x05\x06", b"PK\x06\x07"  # of the record behind a directory, and of what points to a longer one
 LONGEST = 22 + 2**16  # bytes of that record, with its comment
@@ -19,7 +20,7 @@ def check_directory(path: Path, file: BinaryIO) -> None:
     at = tail.rfind(END)
     length = struct.unpack_from("<L", tail, at + 12)[0] if 0 <= at <= len(tail) - 22 else 0
     if at >= 20 and tail[at - 20 :].startswith(END_64):
-        file.seek(struct.unpack_from("<Q", tail, at - 12)[0])
+        file.seek(struct.unpack_from("<Q", tail, at - 12)[0] % 2**63)
         length = struct.unpack("<40xQ8x", file.read(56).ljust(56, b"\xff"))[0]
     if length > LARGEST:
         raise InputError(f"{path}: a zip of too many members to be what it is called; drop it")
@@ -32,6 +33,7 @@ def check_archive(path: Path) -> None:
 
     Raises:
         InputError: one is compressed or damaged, or they promise more than the file holds.
+        BadZipFile: it begins as an archive and is none.
     """
     with path.open("rb") as file:
         if file.read(2) != b"PK":
@@ -39,12 +41,15 @@ def check_archive(path: Path) -> None:
         check_directory(path, file)
         try:
             archive = ZipFile(file)
-        except BadZipFile:
-            return  # torch says what is wrong with it
-        members = archive.infolist()
-        if any(member.compress_type != ZIP_STORED for member in members):
-            raise InputError(f"{path}: is compressed, which torch.save never does; save it again by torch.save")
-        if sum(member.file_size for member in members) > path.stat().st_size:
-            raise InputError(f"{path}: its members promise more bytes than it has; copy it again")
-        if damaged := archive.testzip():
-            raise InputError(f"{path}: {damaged} in it is damaged; copy it again, or use another")
+            members = archive.infolist()
+            packed = any(member.compress_type != ZIP_STORED for member in members)
+            promised = sum(member.file_size for member in members)
+            damaged = None if packed or promised > path.stat().st_size else archive.testzip()
+        except (OSError, EOFError, ValueError, RuntimeError) as error:
+            raise BadZipFile(one_line(error)) from error
+    if packed:
+        raise InputError(f"{path}: is compressed, which torch.save never does; save it again by torch.save")
+    if promised > path.stat().st_size:
+        raise InputError(f"{path}: its members promise more bytes than it has; copy it again")
+    if damaged:
+        raise InputError(f"{path}: {damaged} in it is damaged; copy it again, or use another")
