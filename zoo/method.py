@@ -146,6 +146,7 @@ class Method(pl.LightningModule):
         return self.gradient_clip_val is None or self._trainer is None or self.trainer.precision != "16-mixed"
 
     def setup(self, stage: str) -> None:
+        self._resumed = None
         if self.channels_last:
             self.to(memory_format=torch.channels_last)  # convolutions bring their input into the weights' format
         if self.compile_networks:

@@ -151,8 +151,8 @@ def _of_tensor(name: str, value: Any, shape: tuple[int, ...]) -> Iterator[str]:
 
 
 def _unlike(name: str, own: Any, saved: Any) -> Iterator[str]:
-    """Where ``saved`` lacks what ``own`` has, or has it of another kind. Names that begin with an underscore may lack:
-    they are torch's own, and change with its versions."""
+    """Where ``saved`` lacks what ``own`` has, or has it of another kind. What begins with an underscore, or is off, may
+    lack: so do names that a later version of torch brings."""
     if isinstance(own, dict):
         if not isinstance(saved, dict):
             yield f"{name} is {_said(saved)}"
@@ -160,7 +160,7 @@ def _unlike(name: str, own: Any, saved: Any) -> Iterator[str]:
         for key in own:
             if key in saved:
                 yield from _unlike(f"{name}.{key}", own[key], saved[key])
-            elif not str(key).startswith("_"):
+            elif own[key] is not None and own[key] is not False and not str(key).startswith("_"):
                 yield f"{name} has no {key}"
     elif isinstance(own, list | tuple):
         if not isinstance(saved, list | tuple) or len(saved) != len(own):
