@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from datamodules.bounded_yaml import safe_load
 from datamodules.errors import InputError
 
 
@@ -21,7 +22,7 @@ def merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def read_yaml(path: Path) -> dict[str, Any]:
     """Raises InputError if the file is no UTF-8 text, no YAML, or no mapping of keys."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = safe_load(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text ({error}); save it as such") from None
     except yaml.YAMLError as error:

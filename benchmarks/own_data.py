@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from benchmarks.layers import merge
+from datamodules.bounded_yaml import safe_load
 from datamodules.errors import InputError
 from datamodules.phantom import UNPAIRED
 
@@ -121,7 +122,7 @@ class _Told:
         if key == "root":
             raise InputError(f"--data {word}: the folder is named by --data {name}={value}")
         try:
-            own: Any = yaml.safe_load(value)
+            own: Any = safe_load(value)
         except yaml.YAMLError as error:
             raise InputError(f"--data {word}: '{value}' is not YAML ({' '.join(str(error).split())[:80]})") from None
         for part in reversed(key.split(".")):

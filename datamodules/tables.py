@@ -59,7 +59,7 @@ def _decode(path: Path) -> str:
 
 
 def _separator(text: str, required: tuple[str, ...]) -> str:
-    header = next((line for line in text.splitlines() if line.strip()), "")
+    header = next((line for line in io.StringIO(text) if line.strip()), "")[: csv.field_size_limit()]
     for separator in SEPARATORS:
         names = {name.strip(' "').lower() for name in header.split(separator)}
         if set(required) <= names:

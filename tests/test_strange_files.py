@@ -190,6 +190,10 @@ ARCHIVES = [
     ("two arrays in one NPY", "a.npy", raw(npy_bytes(RAMP) * 2), "its header promises 3328 bytes and it has 6656"),
     ("bomb: 20,000 pixels a side", "a.npz", npz(np.savez_compressed, a=np.zeros((20000, 20), bool)), "over the limit"),
     ("bomb: header of terabytes", "a.npz", lambda p: _zip_of(p, header("(9000000, 9000000)")), "over the limit"),
+    ("bomb: a header of gigabytes", "a.npz", lambda p: _grown(p, zipfile.ZIP_DEFLATED), "got 16372"),
+    ("bomb: by bzip2", "a.npz", lambda p: _grown(p, zipfile.ZIP_BZIP2), "method 12 is not numpy's"),
+    ("bomb: 100,000 members", "a.npz", lambda p: _of_many(p, 100_000), "a zip of too many members"),
+    ("bomb: a zip in a zip", "a.npz", zipped("a.npy", b"PK" + bytes(99)), "cannot be decoded"),
     ("objects in an NPZ", "a.npz", npz(a=np.full((20, 20), None)), "holds Python objects"),
 ]  # fmt: skip
 
@@ -266,6 +270,23 @@ def _with_note(path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("note.txt", "hello")
         archive.writestr("a.npy", npy_bytes(RAMP))
+
+
+def _grown(path, compression):
+    """A member whose first bytes promise a header of 4 GB, and that has many zeros of it."""
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("a.npy", b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**32 - 1) + bytes(2**24))
+
+
+def _of_many(path, members):
+    """One member, listed often."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", npy_bytes(RAMP))
+    whole = path.read_bytes()
+    start, end = whole.index(b"PK\x01\x02"), whole.index(b"PK\x05\x06")
+    directory = members * whole[start:end]
+    listed = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, len(directory), start, 0)
+    path.write_bytes(whole[:start] + directory + listed)
 
 
 def _zip_of(path, make):

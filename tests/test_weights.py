@@ -150,6 +150,11 @@ def test_what_is_no_state_dict_is_refused_and_not_run(tmp_path):
         archive.writestr("readme.txt", "hello")
     assert "cannot be read as weights" in refusal((tmp_path / "a.zip").read_bytes(), tmp_path)
     good = made_up(ALEX.layers)
+    torch.save(good, tmp_path / "good.pth")
+    with zipfile.ZipFile(tmp_path / "good.pth") as whole, zipfile.ZipFile(tmp_path / "a.zip", "w", 8) as packed:
+        for name in whole.namelist():
+            packed.writestr(name, whole.read(name))
+    assert "is compressed, which torch.save never does" in refusal((tmp_path / "a.zip").read_bytes(), tmp_path)
     for given in (
         [torch.zeros(3)], torch.zeros(3), {"features.0.weight": 3}, {"state_dict": [1]},
         {0: torch.zeros(3)}, good | {1: torch.zeros(3)}, {"state_dict": good | {("features", 0): torch.zeros(3)}},

@@ -4,12 +4,13 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from jsonargparse import Namespace
+import yaml
+from jsonargparse import Namespace, get_loader, set_loader
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -17,24 +18,27 @@ from pytorch_lightning.plugins import TorchCheckpointIO
 from pytorch_lightning.utilities import rank_zero_only
 
 import datamodules
+from datamodules.bounded_yaml import OutOfBoundsError, check_bounds
 from datamodules.disk import fault_behind
 from datamodules.endings import Ended, ended_by_signal
 from datamodules.errors import InputError
+from datamodules.readers.faults import printable
+from zoo.arguments import remade
+from zoo.checkpoints import OF_TRAINING, arguments_of, check_continued, check_method, read_checkpoint
 from zoo.choices import fault_in
 from zoo.endings import Endings
 from zoo.evaluation import Evaluation
 from zoo.method import Method, data_of
 from zoo.predictions import PredictionWriter
 from zoo.registry import METHODS
+from zoo.resuming import Restoring
 from zoo.saving import LastCheckpoint, WholeCheckpointIO
-from zoo.translations import read_checkpoint
 from zoo.versions import Versions
 
 # Short names resolve only for classes that were imported.
 NAMED = [*METHODS.values(), *(getattr(datamodules, name) for name in datamodules.__all__)]
 TINY = "what makes this config small, for tests; not used otherwise"
 FROM_DATA = {"in_channels", "out_channels"}  # which the task sets later
-OF_TRAINING = ("patch_mlp",)  # arguments that a checkpoint holds as they were resolved
 KEYWORDS = ("best", "last", "hpc", "registry")  # that Lightning takes in place of a path
 
 
@@ -53,13 +57,40 @@ class OneLineParser(LightningArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if self.exit_on_error and (fault := fault_in(message)):  # else this is a part, and the whole will say it
             raise InputError(fault) from ex
+        if self.exit_on_error and (bad_input := InputError.behind(ex)):
+            raise bad_input
         super().error(message, ex)
+
+    def parse_path(self, cfg_path: Any, *args: Any, **kwargs: Any) -> Namespace:
+        try:
+            return super().parse_path(cfg_path, *args, **kwargs)
+        except UnicodeDecodeError as error:
+            raise InputError(f"{cfg_path}: not UTF-8 text ({error}); save it as such") from error
+
+
+def bounded(text: str, path: Any = "") -> Any:
+    """As the parser reads any YAML, a value or a file, once its size is known.
+
+    Raises:
+        InputError: it is too large.
+    """
+    try:
+        check_bounds(text)
+    except OutOfBoundsError as error:
+        where = Path(path).absolute() if path else printable(text)
+        raise InputError(f"{where}: cannot be read as YAML ({error}); write less") from error
+    return read_any_yaml(text)
+
+
+read_any_yaml = get_loader("yaml")
+set_loader("yaml", bounded, (yaml.YAMLError,))
 
 
 class SonozooCLI(LightningCLI):
     """LightningCLI with the data's task linked into model, evaluation and predictions, and a checkpoint callback."""
 
     def __init__(self, args: ArgsType = None, run: bool = True) -> None:
+        self.restoring = Restoring()
         super().__init__(
             Method,
             LightningDataModule,
@@ -69,6 +100,7 @@ class SonozooCLI(LightningCLI):
             save_config_kwargs={"overwrite": True},
             parser_kwargs={"prog": "sonozoo"},
             parser_class=OneLineParser,
+            trainer_defaults={"callbacks": [self.restoring]},
             args=args,
             run=run,
         )
@@ -102,40 +134,28 @@ class SonozooCLI(LightningCLI):
         self.trainer.callbacks.insert(0, Summary())  # type: ignore[attr-defined]  # Lightning sets it in a connector
 
     def _parse_ckpt_path(self) -> None:
-        """Lightning lays a checkpoint's hyperparameters over the config, its class included; so it is looked at before.
+        """Lay a checkpoint's arguments over the config's, and nothing else: Lightning would lay over the class, too.
 
         Raises:
-            InputError: there is no such checkpoint, or it is one of another method.
+            InputError: there is no such checkpoint, it is one of another method, or was trained with another argument.
         """
-        config = self.config.get(self.config.get("subcommand") or "") or {}
-        path = config.get("ckpt_path")
+        subcommand = self.config.get("subcommand") or ""
+        config = self.config.get(subcommand) or {}
+        self.restoring.asked = path = config.get("ckpt_path")
         if not path or path in KEYWORDS:
-            return
+            return  # what a keyword finds, Method.on_load_checkpoint looks at
         checkpoint = read_checkpoint(path)
-        asked = config["model"]["class_path"].rpartition(".")[2]
-        if checkpoint["method"] != asked:
-            raise InputError(f"{path}: the checkpoint is one of {checkpoint['method']}, not of {asked}; name another")
-        if "_class_path" in checkpoint.get("hyper_parameters", {}):  # else it was not written by a command line
-            resumed = self.config["subcommand"] == "fit"
-            _check_continued(path, vars(config["model"].get("init_args", Namespace())), checkpoint, resumed)
-            super()._parse_ckpt_path()
-
-
-def _check_continued(path: str, asked: Mapping[str, Any], checkpoint: Mapping[str, Any], resumed: bool) -> None:
-    """Raises InputError if what is asked for would be overruled by what the checkpoint was trained with: any argument
-    where the training goes on; else only what tells one kind of training from another."""
-    trained = {**checkpoint["hyper_parameters"], **{key: checkpoint[key] for key in OF_TRAINING if key in checkpoint}}
-    names = sorted(set(asked) - FROM_DATA) if resumed else OF_TRAINING
-    InputError.raise_for(
-        f"{path}: was trained with {name} {trained[name]}, not {asked[name]}; go on with --model.{name} "
-        f"{trained[name]}, or without the checkpoint"
-        for name in names
-        if asked.get(name) is not None and name in trained and _plain(asked[name]) != _plain(trained[name])
-    )
-
-
-def _plain(value: Any) -> Any:
-    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+        module, _, name = config["model"]["class_path"].rpartition(".")
+        check_method(path, checkpoint, name)
+        remade(path, getattr(import_module(module), name), checkpoint)  # before any data are read
+        given = vars(config["model"].get("init_args", Namespace()))
+        asked = {key: value for key, value in given.items() if value is not None and key not in FROM_DATA}
+        if subcommand != "fit":  # where only what tells one kind of training from another may not be overruled
+            asked = {key: value for key, value in asked.items() if key in OF_TRAINING}
+        check_continued(path, asked, checkpoint)
+        arguments = {key: value for key, value in arguments_of(checkpoint).items() if key not in FROM_DATA}
+        model = {"class_path": config["model"]["class_path"], "init_args": arguments}
+        self.config = self.parser.parse_object({subcommand: {"model": model}}, self.config)
 
 
 def main(args: ArgsType = None) -> int:

@@ -35,6 +35,9 @@ class ImagePool(nn.Module):
         return torch.stack(self.images) if self.images else torch.empty(0)
 
     def set_extra_state(self, state: Tensor) -> None:
+        """Raises ValueError if it is no pool of this size."""
+        if state.numel() and (state.ndim != 4 or len(state) > self.size):
+            raise ValueError(f"a pool of {self.size} images cannot be {tuple(state.shape)}")
         self.images = list(state)
 
     def _apply(self, fn, recurse: bool = True):

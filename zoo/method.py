@@ -13,8 +13,12 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from datamodules.batch import Batch, TranslationData
 from datamodules.cache import ImageCache, ImageSource
 from datamodules.errors import InputError
+from zoo.checkpoints import OF_TRAINING, check_content, check_continued, check_method, check_weights
 from zoo.output import Output
 from zoo.processes import from_all
+from zoo.resuming import STEPPED, check_resumed, check_saved
+
+PLACES = ("translator",)  # arguments that name a file, which may have been moved with its folder
 
 
 class Method(pl.LightningModule):
@@ -41,7 +45,7 @@ class Method(pl.LightningModule):
         self.in_channels, self.out_channels = in_channels, out_channels
         self.gradient_clip_val, self.channels_last, self.compile_networks = gradient_clip_val, channels_last, compile
         self._pending: tuple[Tensor, int, list[str]] | None = None
-        self._random_state: dict[str, Any] | None = None
+        self._resumed: dict[str, Any] | None = None  # a checkpoint, until training goes on from it
 
     needs_target: bool = True  # whether it can be trained or tested on data without targets
     trainable = True  # a method that is not takes what it needs of the data in learn()
@@ -161,6 +165,7 @@ class Method(pl.LightningModule):
         return self.gradient_clip_val is None or self._trainer is None or self.trainer.precision != "16-mixed"
 
     def setup(self, stage: str) -> None:
+        self._resumed = None
         if self.channels_last:
             self.to(memory_format=torch.channels_last)  # convolutions bring their input into the weights' format
         if self.compile_networks:
@@ -172,6 +177,7 @@ class Method(pl.LightningModule):
         if torch.cuda.is_available():
             checkpoint["random_state"]["cuda"] = torch.cuda.get_rng_state(self.device)
         checkpoint["method"] = type(self).__name__
+        checkpoint[STEPPED] = [len(saved["state"]) for saved in checkpoint.get("optimizer_states", ())]
         if self.data is not None:
             checkpoint["patients"] = {
                 split: sorted({pseudonym(patient) for patient in rows["patient"]})
@@ -179,15 +185,36 @@ class Method(pl.LightningModule):
             }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if self._trainer is not None and self.trainer.testing:
+        """Lightning calls it before it takes anything of a checkpoint, wherever that was found.
+
+        Raises:
+            InputError: it is of another method, its weights are not those of this one, or, to go on training, it has
+                not all that was saved.
+        """
+        if self._trainer is None:
+            return
+        where = str(self.trainer.ckpt_path)
+        check_content(where, checkpoint)
+        check_method(where, checkpoint, type(self).__name__)
+        check_weights(where, checkpoint, self)
+        if self.trainer.testing:
             check_unseen(checkpoint, self.data, "the checkpoint")
-        self._random_state = checkpoint.get("random_state")
+        if self.trainer.training:
+            check_saved(where, checkpoint, self.hparams)
+            self._resumed = checkpoint
+
+    def on_fit_start(self) -> None:
+        if self._resumed is not None:
+            where = str(self.trainer.ckpt_path)
+            own = {name: value for name, value in self.hparams.items() if name not in (*OF_TRAINING, *PLACES)}
+            check_continued(where, own, self._resumed)
+            check_resumed(where, self._resumed, self.trainer)
 
     def on_train_start(self) -> None:
-        state, self._random_state = self._random_state, None
-        if state is None:
+        if self._resumed is None:
             return
-        torch.set_rng_state(state["cpu"].cpu())
+        state, self._resumed = self._resumed["random_state"], None
+        torch.set_rng_state(state["cpu"])
         if "cuda" in state and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda"].cpu(), self.device)
 

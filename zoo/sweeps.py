@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from datamodules.bounded_yaml import safe_load
 from datamodules.errors import InputError
 from zoo.cli import SonozooCLI
 
@@ -49,7 +50,7 @@ def check_sweep(path: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        sweep = yaml.safe_load(path.read_text(encoding="utf-8"))
+        sweep = safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise InputError(f"{path}: cannot be read as YAML ({' '.join(str(error).split())[:100]}); correct it") from None
     if not isinstance(sweep, dict):

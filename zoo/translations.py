@@ -8,6 +8,9 @@ import torch
 
 from datamodules.cache import ImageCache
 from datamodules.errors import InputError
+from datamodules.readers.faults import one_line
+from zoo.arguments import remade
+from zoo.checkpoints import ANOTHER, read_checkpoint
 from zoo.registry import METHODS
 from zoo.translator import Translator
 
@@ -33,25 +36,6 @@ class TranslationSource:
         return {"translation": self.translator(source)[0].permute(1, 2, 0).float().cpu().numpy()}
 
 
-def read_checkpoint(path: Path | str) -> dict:
-    """A checkpoint's content, on the CPU.
-
-    Raises:
-        InputError: there is none, or it is not one of this project's.
-    """
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such checkpoint; name the last.ckpt of a run")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:
-        raise InputError(
-            f"{path}: not a checkpoint; it is damaged, or holds more than weights and plain values"
-        ) from None
-    if not isinstance(checkpoint, dict) or "method" not in checkpoint or "state_dict" not in checkpoint:
-        raise InputError(f"{path}: not a checkpoint of this project; name the last.ckpt of a run")
-    return checkpoint
-
-
 def load_translator(path: Path | str, in_channels: int, out_channels: int) -> Translator:
     """The translator of a checkpoint, without gradients.
 
@@ -64,9 +48,13 @@ def load_translator(path: Path | str, in_channels: int, out_channels: int) -> Tr
         raise InputError(
             f"{path}: a checkpoint of {checkpoint['method']}, which does not translate; use one of {', '.join(known)}"
         )
-    method = METHODS.by_class_name(checkpoint["method"])
-    translator = method.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+    translator = remade(path, METHODS.by_class_name(checkpoint["method"]), checkpoint)
     assert isinstance(translator, Translator)
+    try:
+        translator.on_load_checkpoint(checkpoint)
+        translator.load_state_dict(checkpoint["state_dict"])
+    except Exception as error:
+        raise InputError(f"{path}: cannot be used ({one_line(error)}); {ANOTHER}") from error
     own, asked = (translator.in_channels, translator.out_channels), (in_channels, out_channels)
     if own != asked:
         raise InputError(

@@ -6,11 +6,13 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 from urllib.error import URLError
+from zipfile import BadZipFile
 
 import torch
 from torch import Tensor
 
 from datamodules.errors import InputError
+from datamodules.readers.archives import check_archive
 from zoo.weights import FOLDER, IMAGENET, TRUNKS, Backbone, Trunk, cache
 
 HOW = "put it into ${folder}, name its path, or set {key} to null to {without}"
@@ -70,10 +72,13 @@ def _download(trunk: Trunk, key: str, how: str) -> Path:
 def _read(path: Path, key: str) -> dict[str, Any]:
     """A state dict, alone or under ``state_dict``, without DataParallel's prefix; code in the file is not run."""
     try:
+        check_archive(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's, of a file by pickle alone: the error below says it
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from None
+    except (*UNREADABLE, BadZipFile) as error:
         kind = type(error).__name__
         raise InputError(f"{key}: {path}: cannot be read as weights ({kind}); name a file of torch.save") from None
     state = state.get("state_dict", state) if isinstance(state, dict) else state

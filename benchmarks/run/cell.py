@@ -32,11 +32,11 @@ from datamodules.endings import Ended, ended_by_signal
 from datamodules.errors import InputError
 from datamodules.ultrasound import UltrasoundDataModule
 from datamodules.writers import safe_name, write_image
+from zoo.checkpoints import read_checkpoint
 from zoo.cli import SonozooCLI
 from zoo.evaluation import Evaluation
 from zoo.method import Method
 from zoo.output import Output
-from zoo.translations import read_checkpoint
 
 BUSY, REFUSED = 75, 74  # exit statuses: another process is running this cell; the disk has refused what it writes
 SAMPLES = 6
@@ -148,7 +148,12 @@ def _train(cli: SonozooCLI, folder: CellFolder, progress: Progress) -> dict[str,
     stopwatch = Stopwatch()
     _callbacks(cli)[:0] = [_Reporter(progress), stopwatch]
     last = _checkpoint(folder, progress)
-    cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last, weights_only=True)
+    try:
+        cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last, weights_only=True)
+    except InputError as error:
+        if last is not None and str(error).startswith(f"{last}: "):
+            raise InputError(f"{error}; it is set aside as {_aside(last)}, --retry-failed starts anew") from error
+        raise
     return {
         "fit_s": stopwatch.seconds,
         "epochs": cli.trainer.current_epoch,
@@ -165,11 +170,14 @@ def _checkpoint(folder: CellFolder, progress: Progress) -> Path | None:
     try:
         read_checkpoint(last)
     except InputError as error:
-        aside = last.with_suffix(".damaged")
-        os.replace(last, aside)
-        progress(f"{error}; it is set aside as {aside.name}, and the training starts anew")
+        progress(f"{error}; it is set aside as {_aside(last)}, and the training starts anew")
         return None
     return last
+
+
+def _aside(checkpoint: Path) -> str:
+    """Its new name, under which nothing goes on from it."""
+    return checkpoint.replace(checkpoint.with_suffix(".damaged")).name
 
 
 def _new_logs(folder: CellFolder) -> str:

@@ -1,18 +1,20 @@
 """NPY and NPZ. What a header promises is checked before anything is read for it."""
 
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
-from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 
 from datamodules.errors import InputError
+from datamodules.readers.archives import check_directory
 from datamodules.readers.limits import Limits, check_size
 from datamodules.readers.picture import Picture, physical_picture
 
 ARRAYS = {".npy", ".npz"}
-COMPRESSIONS = {ZIP_STORED, ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA}
+COMPRESSIONS = {ZIP_STORED, ZIP_DEFLATED}  # numpy's; others make gigabytes of their first bytes
 ENCRYPTED = 1  # bit of a zip entry's flags
+LONGEST = 2**14  # bytes of a header; numpy takes 10,000
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 NO_PIXELS = {"c": "complex numbers", "m": "time spans", "M": "dates", "O": "Python objects", "S": "text", "U": "text",
              "V": "records"}  # fmt: skip
@@ -39,6 +41,7 @@ def load_array(path: Path, limits: Limits) -> np.ndarray:
         file.seek(0)
         if not zipped:
             return _read(path, file, path.stat().st_size, limits)
+        check_directory(path, file)
         with ZipFile(file) as archive:
             info = _first_array(path, archive)
             with archive.open(info) as member:
@@ -53,25 +56,25 @@ def _first_array(path: Path, archive: ZipFile) -> ZipInfo:
         raise InputError(f"{path}: is encrypted; store it without a password")
     if found[0].compress_type not in COMPRESSIONS:
         raise InputError(
-            f"{path}: compression method {found[0].compress_type} is unknown; store it by numpy.savez_compressed"
+            f"{path}: compression method {found[0].compress_type} is not numpy's; store it by numpy.savez_compressed"
         )
     return found[0]
 
 
 def _read(path: Path, file, size: int, limits: Limits) -> np.ndarray:
-    promised = _promised(path, file, limits)
+    promised = _promised(path, BytesIO(file.read(LONGEST)), limits)
     if promised != size:
         raise InputError(f"{path}: its header promises {promised} bytes and it has {size}; copy it again or drop it")
     file.seek(0)
     return np.squeeze(np.lib.format.read_array(file, allow_pickle=False))
 
 
-def _promised(path: Path, file: BinaryIO, limits: Limits) -> int:
-    """Bytes of header and values, of an array that may be read."""
-    version = np.lib.format.read_magic(file)
+def _promised(path: Path, start: BytesIO, limits: Limits) -> int:
+    """Bytes of header and values, of an array that may be read, by its first bytes."""
+    version = np.lib.format.read_magic(start)
     if version not in HEADERS:  # 3.0 is for records with names beyond Latin
         raise InputError(f"{path}: NPY of version {version[0]}.{version[1]}; store plain numbers by numpy.save")
-    shape, _, dtype = HEADERS[version](file)
+    shape, _, dtype = HEADERS[version](start)
     if dtype.kind in NO_PIXELS:
         raise InputError(f"{path}: holds {NO_PIXELS[dtype.kind]}, which cannot be decoded as pixels; store numbers")
     sides = [side for side in shape if side != 1]
@@ -81,7 +84,7 @@ def _promised(path: Path, file: BinaryIO, limits: Limits) -> int:
     values = dtype.itemsize
     for side in sides:
         values *= side
-    return file.tell() + values
+    return start.tell() + values
 
 
 def _short(shape: tuple[int, ...]) -> str:

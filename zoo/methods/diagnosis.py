@@ -10,11 +10,12 @@ from datamodules.batch import Batch
 from datamodules.cache import ImageCache, ImageSource
 from datamodules.errors import InputError
 from zoo.backbones import ImageNetInput, make_backbone
+from zoo.checkpoints import read_checkpoint
 from zoo.choices import check_choices
 from zoo.method import Method, check_unseen
 from zoo.optimization import RECIPES, Preset, cosine
 from zoo.output import Output
-from zoo.translations import TranslationSource, load_translator, read_checkpoint
+from zoo.translations import TranslationSource, load_translator
 
 CLASSES = ("benign", "malignant")
 

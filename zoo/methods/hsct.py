@@ -338,7 +338,6 @@ class HSCT(AdversarialTranslator):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Raises InputError if it was trained with another ``patch_mlp``, or, to go on, before groups were clipped each
         by itself. One that does not say its ``patch_mlp`` had two that were trained."""
-        super().on_load_checkpoint(checkpoint)
         known = any(name.startswith("generated_mlp.") for name in checkpoint["state_dict"])
         trained = checkpoint.get("patch_mlp", "separate")
         if self.use_apc and known and trained != self.patch_mlp:
@@ -346,6 +345,7 @@ class HSCT(AdversarialTranslator):
                 f"patch_mlp {self.patch_mlp}: the checkpoint was trained with patch_mlp {trained}; go on with that "
                 f"(--model.patch_mlp {trained}), or start anew without the checkpoint"
             )
+        super().on_load_checkpoint(checkpoint)
         if self._trainer is not None and self.trainer.training:
             own = [len(optimizer.param_groups) for optimizer in self.configure_optimizers()[0]]
             if own != [len(state["param_groups"]) for state in checkpoint.get("optimizer_states", ())]:
