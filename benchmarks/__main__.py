@@ -84,14 +84,16 @@ def _plan(options: argparse.Namespace) -> int:
 def _suite(options: argparse.Namespace):
     """The suite that is asked for, with what its results folder remembers of a user's own data."""
     from benchmarks.own_data import parse
+    from benchmarks.run.checks import check_suite
     from benchmarks.suite import read_suite, suite_file
 
-    name = Path(options.suite).stem if options.suite.endswith((".yaml", ".yml")) else options.suite
+    name = suite_file(options.suite).stem
     results = Results((options.out or Path("results") / name).resolve())
-    same = results.plan_file.is_file() and results.plan.suite == suite_file(options.suite).stem
+    same = results.plan_file.is_file() and results.plan.suite == name
     suite = read_suite(options.suite, parse(options.data, results.plan.data if same else ()))
     for line in suite.left_out:
         print(line)
+    check_suite(suite)
     return suite, results
 
 

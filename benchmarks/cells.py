@@ -266,6 +266,11 @@ class TableCells:
         return resolved | {key: settings for key, settings in of_cell.items() if settings is not None}
 
 
+def for_command_line(config: dict[str, Any]) -> dict[str, Any]:
+    """A cell's config without what the command line does not know of."""
+    return {key: value for key, value in config.items() if key not in ("tests", OF_VERSIONS, *ANALYSES)}
+
+
 def _with_data(section: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """The data section with a table's or a set's own laid over it, which may name another data module."""
     arguments = dict(over)

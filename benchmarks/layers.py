@@ -1,6 +1,6 @@
 """Settings from YAML, and laid over each other."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,14 @@ def merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Raises InputError if the file is no UTF-8 text, no YAML, or no mapping of keys."""
+    """Raises InputError if the file is no UTF-8 text, no YAML, or no mapping of keys, or if a key stands in it twice:
+    YAML would take the last."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        InputError.raise_for(f"{path}: {fault}" for fault in _doubled_keys(yaml.compose(text, yaml.SafeLoader)))
+        content = yaml.safe_load(text)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text ({error}); save it as such") from None
     except yaml.YAMLError as error:
@@ -29,3 +34,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a mapping of keys; see benchmarks/suites/quick.yaml")
     return content
+
+
+def _doubled_keys(root: yaml.Node | None) -> Iterator[str]:
+    """Keys that stand twice in one mapping, each with its lines; what ``<<`` brings may be said anew."""
+    waiting, seen = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in seen:  # an alias is the node that it names
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        if isinstance(node, yaml.MappingNode):
+            first: dict[tuple[str, str], int] = {}
+            for key, value in node.value:
+                line, name = key.start_mark.line + 1, (key.tag, str(key.value))
+                if name in first:
+                    yield f"line {line}: the key '{key.value}' is in line {first[name]} already; keep one of them"
+                first.setdefault(name, line)
+                waiting.append(value)

@@ -34,7 +34,7 @@ SUITE = {
             "groups": ["benign", "malignant"],
             "folds": [0, 1],
             "paper": {"paper": "sswe", "table": "text"},
-            "budget": "free",  # a row with another split is to fail, and not before it runs
+            "budget": "free",  # rows with other data are to fail, and not before they run
             "data": {
                 "patients": 12,
                 "size": [32, 32],
@@ -45,8 +45,8 @@ SUITE = {
             "trainer": {"max_epochs": 1, "accelerator": "cpu", "limit_val_batches": 0},
             "rows": {
                 "U-Net": {"config": "sswe.yaml", "model": {"width": 4}, "paper_method": "U-Net with augmentation"},
-                "broken": {"config": "sswe.yaml", "model": {"variant": "no such variant"}},
-                "bad fold": {"config": "sswe.yaml", "data": {"fractions": [0.2, 0.2, 0.2]}},
+                "broken": {"config": "sswe.yaml", "data": {"class_path": "PairedFolderDataModule", "root": "/nowhere"}},
+                "bad split": {"config": "sswe.yaml", "data": {"patients": 1}},
             },
         }
     },
@@ -77,11 +77,11 @@ def test_a_failed_cell_does_not_stop_the_others_and_is_said(results):
     assert {key for key, cell in found.items() if (cell / "done.json").is_file()} == {
         (row, fold) for row in ("identity", "mean", "linear", "ceiling", "U-Net") for fold in (0, 1)
     }
-    assert "no such variant" in json.loads((found["broken", 0] / "failed.json").read_text())["reason"]
-    assert "add up to 1" in json.loads((found["bad fold", 1] / "failed.json").read_text())["reason"]
+    assert "/nowhere: no such" in json.loads((found["broken", 0] / "failed.json").read_text())["reason"]
+    assert "too few patients" in json.loads((found["bad split", 1] / "failed.json").read_text())["reason"]
     table = (out / "tables" / "elasticity.md").read_text()
     assert "FAILED: broken, fold 0, seed 0" in table
-    assert "failed: " in table.split("| bad fold |")[1].split("\n")[0]
+    assert "failed: " in table.split("| bad split |")[1].split("\n")[0]
 
 
 def test_a_cell_holds_what_is_needed_to_trust_it(results):
@@ -241,7 +241,7 @@ def test_ctrl_c_leaves_a_state_that_the_same_command_continues(tmp_path):
     suite = merge(SUITE, {"tables": {"elasticity": {"folds": [0], "trainer": {"max_epochs": 100}}}})
     suite = json.loads(json.dumps(suite))
     suite["tables"]["elasticity"]["rows"].pop("broken")
-    suite["tables"]["elasticity"]["rows"].pop("bad fold")
+    suite["tables"]["elasticity"]["rows"].pop("bad split")
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
     command = [sys.executable, "-m", "benchmarks", "run", str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "out")]
     process = subprocess.Popen(
