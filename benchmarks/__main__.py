@@ -77,7 +77,8 @@ def _plan(options: argparse.Namespace) -> int:
     for cell in suite.cells:
         folder = results.cell(cell.hash)
         state = "done" if folder.finished else f"failed: {folder.failure}" if folder.failure else "to run"
-        print(f"{cell.hash}  {cell.name}: {state}")
+        damage = folder.damage
+        print(f"{cell.hash}  {cell.name}: {f'to run again; {damage}' if damage else state}")
     return 0
 
 
@@ -89,8 +90,9 @@ def _suite(options: argparse.Namespace):
 
     name = suite_file(options.suite).stem
     results = Results((options.out or Path("results") / name).resolve())
-    same = results.plan_file.is_file() and results.plan.suite == name
-    suite = read_suite(options.suite, parse(options.data, results.plan.data if same else ()))
+    earlier = results.earlier_plan
+    remembered = earlier.data if earlier is not None and earlier.suite == name else ()
+    suite = read_suite(options.suite, parse(options.data, remembered))
     for line in suite.left_out:
         print(line)
     check_suite(suite)

@@ -53,8 +53,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        trained = f" on {self.train}" if self.train else ""
-        return f"{self.table} / {self.row}{trained}, fold {self.fold}, seed {self.seed}"
+        return self.planned().name
 
     def planned(self) -> PlannedCell:
         return PlannedCell(self.table, self.row, self.fold, self.seed, self.hash, self.train)

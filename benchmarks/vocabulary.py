@@ -38,14 +38,12 @@ class Vocabulary:
         """
         if not isinstance(given, Mapping):
             raise InputError(f"{where}: {_shown(given)} is not a mapping of keys; {EXAMPLE}")
-        known, types = {part.name: part for part in fields(cls)}, get_type_hints(cls)  # type: ignore[arg-type]
+        known = {part.name: part for part in fields(cls)}  # type: ignore[arg-type]
         unknown = sorted(str(key) for key in given if key not in known)
         InputError.raise_for(f"{where}: unknown key '{key}'; known are {', '.join(sorted(known))}" for key in unknown)
         needed = [name for name, part in known.items() if part.default is MISSING and part.default_factory is MISSING]
         InputError.raise_for(f"{where} has no '{name}'; {EXAMPLE}" for name in needed if not given.get(name))
-        InputError.raise_for(
-            fault for key, value in given.items() for fault in _other_kind(f"{where}: {key}", value, types[key])
-        )
+        check_kinds(where, given, cls)
         return cls(**given)
 
 
@@ -272,6 +270,14 @@ class SuiteText(Vocabulary):
             check_file_name(f"{where}: table", name)
         if twice := _twice(name.lower() for name in self.tables):
             raise InputError(f"{where}: two tables are called '{twice[0]}' but for capitals; rename one")
+
+
+def check_kinds(where: str, given: Mapping[str, Any], owner: type) -> None:
+    """Raises InputError with a line for each value that is not of the type that ``owner`` declares."""
+    types = get_type_hints(owner)
+    InputError.raise_for(
+        fault for key, value in given.items() for fault in _other_kind(f"{where}: {key}", value, types[key])
+    )
 
 
 def _other_kind(where: str, value: Any, kind: Any) -> list[str]:

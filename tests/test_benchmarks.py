@@ -46,7 +46,7 @@ SUITE = {
             "rows": {
                 "U-Net": {"config": "sswe.yaml", "model": {"width": 4}, "paper_method": "U-Net with augmentation"},
                 "broken": {"config": "sswe.yaml", "data": {"class_path": "PairedFolderDataModule", "root": "/nowhere"}},
-                "bad split": {"config": "sswe.yaml", "data": {"patients": 1}},
+                "bad split": {"config": "sswe.yaml", "data": {"fractions": [0.9, 0.01, 0.09]}},
             },
         }
     },

@@ -29,10 +29,12 @@ def run_suite(suite: Suite, results: Results, jobs: int | None = None, retry_fai
     Raises:
         InputError: the folder holds another suite's results.
     """
-    if results.plan_file.is_file() and results.plan.suite != suite.name:
+    results.check_places()
+    if results.earlier_plan and results.earlier_plan.suite != suite.name:
         raise InputError(f"{results.out}: holds results of the suite '{results.plan.suite}'; choose another --out")
     results.write_plan(suite.plan())
     unique = list({cell.hash: cell for cell in reversed(suite.cells)}.values())[::-1]  # by its first name and place
+    _set_damaged_aside(results, unique)
     waiting = [cell for cell in unique if _is_due(results.cell(cell.hash), retry_failed)]
     Runner(results, unique, waiting, jobs or default_jobs()).run()
     return sum(results.cell(cell.hash).failure is not None for cell in unique)
@@ -41,6 +43,15 @@ def run_suite(suite: Suite, results: Results, jobs: int | None = None, retry_fai
 def default_jobs() -> int:
     """One cell a GPU; on CPUs alone two at a time, since two small cells on a core each are faster than one on two."""
     return torch.cuda.device_count() or min(2, available_cpus())
+
+
+def _set_damaged_aside(results: Results, cells: list[Cell]) -> None:
+    """Those whose files cannot be read are run again; where a checkpoint is left, they are tested alone."""
+    for cell in cells:
+        folder = results.cell(cell.hash)
+        if damage := folder.damage:
+            print(f"{cell.name}: {damage}; it is run again", flush=True)
+            folder.set_aside()
 
 
 def _is_due(folder: CellFolder, retry_failed: bool) -> bool:
