@@ -90,6 +90,7 @@ def _suite(options: argparse.Namespace):
 
     name = suite_file(options.suite).stem
     results = Results((options.out or Path("results") / name).resolve())
+    results.check_places()
     earlier = results.earlier_plan
     remembered = earlier.data if earlier is not None and earlier.suite == name else ()
     suite = read_suite(options.suite, parse(options.data, remembered))

@@ -14,12 +14,12 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.reading import (
-    TEXT,
     check_numbers,
     damaged,
     read_curves,
     read_images,
     read_json,
+    read_whole_images,
     say_left_out,
     with_keys,
 )
@@ -28,6 +28,7 @@ from datamodules.tables import csv_text
 from datamodules.writers import safe_name, write_atomically, write_text_atomically
 
 FACTS = {"data": str, "task": str, "unit": str, "size": list, "images": dict}  # what tables say of the data, at least
+OF_SPLITS = ("id", "patient", "label", "organ", "device", "split")
 FILES = (
     "done.json",
     "failed.json",
@@ -119,7 +120,8 @@ class CellFolder:
         for metric in self.metrics if (self / "metrics.json").is_file() else ():
             columns = ["label", "probability"] if "probability" in scores else [metric.name]
             check_numbers(self / "scores.csv", scores, columns)
-        for path in sorted(self.path.glob("*.csv*")):
+        _ = self.read_splits() if (self / "splits.csv").exists() else None
+        for path in sorted(self.path.glob("*.csv.gz")):
             read_images(path)
 
     @property
@@ -143,14 +145,7 @@ class CellFolder:
         Raises:
             InputError: the file is not there, or was cut, or is none of scores.
         """
-        path = self / "scores.csv"
-        scores = read_images(path)
-        missing = [name for name in ("id", "patient") if name not in scores]
-        if missing or scores.empty:
-            raise damaged(path, f"it has no column '{missing[0]}'" if missing else "it has no rows")
-        if not path.read_bytes().endswith(b"\n"):
-            raise damaged(path, "it ends within a row")
-        return scores
+        return read_whole_images(self / "scores.csv", ("id", "patient"))
 
     def write_scores(self, scores: pd.DataFrame, metrics: Iterable[Metric]) -> None:
         """The scores, and beside them what tables must know of each metric."""
@@ -195,11 +190,8 @@ class CellFolder:
         write_text_atomically(self / "splits.csv", csv_text(splits))
 
     def read_splits(self) -> pd.DataFrame:
-        """Every column as text. Raises InputError if the file is not there or is none of splits."""
-        splits = read_images(self / "splits.csv", (*TEXT, "label", "split"))
-        if missing := sorted({"id", "patient", "organ", "device", "split"} - set(splits)):
-            raise damaged(self / "splits.csv", f"it has no column '{missing[0]}'")
-        return splits
+        """Every column as text. Raises InputError if the file is not there, or was cut, or is none of splits."""
+        return read_whole_images(self / "splits.csv", OF_SPLITS, OF_SPLITS)
 
     def samples(self, column: str = "") -> Path:
         """Where sample pictures lie: of the test set, or of a column of the table."""

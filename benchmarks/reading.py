@@ -55,7 +55,8 @@ def read_curves(path: Path) -> pd.DataFrame:
 
 
 def damaged(path: Path, why: Exception | str) -> InputError:
-    return InputError(f"{path}: is damaged ({' '.join(str(why).split())[:100]})")
+    told = (why.strerror if isinstance(why, OSError) else None) or str(why)
+    return InputError(f"{path}: is damaged ({' '.join(told.split())[:100]})")
 
 
 def read_images(path: Path, text: Iterable[str] = TEXT) -> pd.DataFrame:
@@ -71,3 +72,13 @@ def read_images(path: Path, text: Iterable[str] = TEXT) -> pd.DataFrame:
         return without_guards(pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=empty))
     except UNREADABLE as error:
         raise damaged(path, error) from None
+
+
+def read_whole_images(path: Path, needed: Iterable[str], text: Iterable[str] = TEXT) -> pd.DataFrame:
+    """The same, with rows, the columns that are ``needed``, and an end. Raises InputError likewise."""
+    table = read_images(path, text)
+    if missing := sorted(set(needed) - set(table)):
+        raise damaged(path, f"it has no column '{missing[0]}'")
+    if table.empty or not path.read_bytes().endswith(b"\n"):
+        raise damaged(path, "it has no rows" if table.empty else "it ends within a row")
+    return table

@@ -126,6 +126,24 @@ def test_a_second_run_skips_what_is_done_and_retries_failures_when_told(results,
     assert before == {path: path.stat().st_mtime_ns for path in (folder / "out").glob("cells/*/done.json")}
 
 
+def test_damaged_cells_and_a_cut_plan_are_made_again_by_the_same_command(results, tmp_path, capsys):
+    out = tmp_path / "out"
+    shutil.copytree(results[0] / "out", out)
+    whole, found = (out / "tables" / "elasticity.md").read_text(), cells(out)
+    scores = (found["U-Net", 0] / "scores.csv").read_text()
+    for path in (found["U-Net", 0] / "scores.csv", found["mean", 1] / "done.json", out / "plan.json"):
+        path.write_bytes(path.read_bytes()[:-9])
+    assert main(["run", str(results[0] / "tiny.yaml"), "--out", str(out)]) == 1, "of the rows that fail"
+    told = capsys.readouterr()
+    assert f"elasticity / U-Net, fold 0, seed 0: {found['U-Net', 0].path}/scores.csv: is damaged" in told.out
+    assert f"elasticity / mean, fold 1, seed 0: {found['mean', 1].path}/done.json: is damaged" in told.out
+    assert "12 of 14 cells are finished already" in told.out
+    assert f"{out}/plan.json: is damaged" in told.err
+    assert (found["U-Net", 0] / "scores.csv").read_text() == scores
+    assert "Restored all states" in (found["U-Net", 0] / "log.txt").read_text(), "tested by its checkpoint"
+    assert (out / "tables" / "elasticity.md").read_text().split("| training |")[0] == whole.split("| training |")[0]
+
+
 def test_tables_are_means_and_spreads_of_the_scores(results):
     out = results[0] / "out"
     (table,) = make_tables(Results(out))

@@ -106,19 +106,6 @@ def test_facts_that_cannot_be_added_are_said_in_one_line(tmp_path, monkeypatch):
         _ = cell.metrics
 
 
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [("plan.json", "{"), ("plan.json", "{}"), ("plan.json", "[]"), ("cells/ours0/done.json", ""),
-     ("cells/ours0/scores.csv", ""), ("cells/ours0/metrics.json", "[{"), ("cells/broken0/failed.json", "")],
-)  # fmt: skip
-def test_a_damaged_file_is_named(file, text, tmp_path):
-    results = make_results(tmp_path)
-    (tmp_path / file).write_text(text)
-    again = Results(results.out)
-    with pytest.raises(InputError, match=file.rpartition("/")[2]):
-        make_findings(again)
-
-
 def test_a_table_without_a_scored_metric_has_no_figures(tmp_path):
     results = make_results(tmp_path)
     table = replace(results.plan.tables["t"], metrics=["FID"])

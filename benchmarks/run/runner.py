@@ -29,7 +29,6 @@ def run_suite(suite: Suite, results: Results, jobs: int | None = None, retry_fai
     Raises:
         InputError: the folder holds another suite's results.
     """
-    results.check_places()
     if results.earlier_plan and results.earlier_plan.suite != suite.name:
         raise InputError(f"{results.out}: holds results of the suite '{results.plan.suite}'; choose another --out")
     results.write_plan(suite.plan())
