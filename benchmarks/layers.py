@@ -23,7 +23,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
     YAML would take the last."""
     try:
         text = path.read_text(encoding="utf-8")
-        InputError.raise_for(f"{path}: {fault}" for fault in _doubled_keys(yaml.compose(text, yaml.SafeLoader)))
         content = yaml.safe_load(text)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
@@ -33,6 +32,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())}); correct it") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a mapping of keys; see benchmarks/suites/quick.yaml")
+    InputError.raise_for(f"{path}: {fault}" for fault in _doubled_keys(yaml.compose(text, yaml.SafeLoader)))
     return content
 
 

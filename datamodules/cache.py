@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -87,7 +88,8 @@ def default_cache_dir() -> Path:
 
 
 def open_or_build(source: ImageSource, cache_dir: Path | str | None = None, jobs: int | None = None) -> ImageCache:
-    """Return the cache of ``source``, building it in parallel if it does not exist yet.
+    """Return the cache of ``source``, building it in parallel if it does not exist yet, or anew if a file of it is
+    missing or was cut.
 
     Raises:
         InputError: every fault of every image, together; the cache is then not written.
@@ -95,12 +97,53 @@ def open_or_build(source: ImageSource, cache_dir: Path | str | None = None, jobs
     digest = hashlib.sha256(json.dumps([VERSION, source.key], sort_keys=True, default=str).encode()).hexdigest()
     root = Path(cache_dir) if cache_dir is not None else default_cache_dir()
     folder = root / digest[:20]
-    if not folder.is_dir():
+    if _fault(folder, len(source)):
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / f"{digest[:20]}.lock"):
-            if not folder.is_dir():
+            if fault := _fault(folder, len(source)):
+                _remove_damaged(folder, fault)
                 _build(source, folder, jobs)
     return ImageCache(folder)
+
+
+def _fault(folder: Path, images: int) -> str:
+    """Why an entry cannot be used, as far as names, sizes and shapes of its arrays tell; "" if it can."""
+    if not folder.is_dir():
+        return "it is no folder"
+    name = "key.json"
+    try:
+        arrays = _inventory(folder)
+        if not arrays:
+            return "it holds no arrays"
+        for name, size in arrays.items():
+            if (found := (folder / name).stat().st_size) != size:
+                return f"{name} has {found} bytes, not {size}"
+            if len(np.load(folder / name, mmap_mode="r")) != images:
+                return f"{name} is not of {images} images"
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is missing"
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        return f"{name} cannot be read ({' '.join(str(error).split())[:80]})"
+    return ""
+
+
+def _inventory(folder: Path) -> dict[str, int]:
+    """The bytes of every array, as noted when it was built; of an entry older than such notes, of those there are."""
+    noted = json.loads((folder / "key.json").read_text())
+    if not isinstance(noted, dict):
+        raise TypeError("it holds no keys")
+    return noted["arrays"] if set(noted) == {"key", "arrays"} else _sizes(folder)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in sorted(folder.glob("*.npy"))}
+
+
+def _remove_damaged(folder: Path, fault: str) -> None:
+    if not folder.exists():
+        return
+    print(f"{folder}: {fault}; the cache of these images is made again", file=sys.stderr)
+    shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
 
 
 def _build(source: ImageSource, folder: Path, jobs: int | None) -> None:
@@ -120,7 +163,8 @@ def _build(source: ImageSource, folder: Path, jobs: int | None) -> None:
         InputError.raise_for(faults)
         for array in arrays.values():
             array.flush()
-        (temporary / "key.json").write_text(json.dumps(source.key, sort_keys=True, default=str, indent=1))
+        noted = {"key": source.key, "arrays": _sizes(temporary)}
+        (temporary / "key.json").write_text(json.dumps(noted, sort_keys=True, default=str, indent=1))
         temporary.chmod(0o755)
         os.replace(temporary, folder)
     finally:
@@ -172,8 +216,6 @@ def available_cpus() -> int:
 
 def with_progress(items, total: int, verb: str, least: int = 64):
     """Pass ``items`` on, with a progress bar on a terminal if there are at least ``least`` of them."""
-    import sys
-
     if total < least or not sys.stderr.isatty():
         yield from items
         return
