@@ -107,7 +107,11 @@ def open_or_build(source: ImageSource, cache_dir: Path | str | None = None, jobs
 
 
 def _fault(folder: Path, images: int) -> str:
-    """Why an entry cannot be used, as far as names, sizes and shapes of its arrays tell; "" if it can."""
+    """Why an entry cannot be used, as far as names, sizes and shapes of its arrays tell; "" if it can.
+
+    Raises:
+        InputError: nothing may be wrong with it, but it may not be read.
+    """
     if not folder.is_dir():
         return "it is no folder"
     name = "key.json"
@@ -122,7 +126,9 @@ def _fault(folder: Path, images: int) -> str:
                 return f"{name} is not of {images} images"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise InputError(f"{folder / name}: cannot be read ({error.strerror}); check its permissions") from None
+    except (ValueError, EOFError, RecursionError, TypeError, AttributeError) as error:
         return f"{name} cannot be read ({' '.join(str(error).split())[:80]})"
     return ""
 
@@ -143,7 +149,10 @@ def _remove_damaged(folder: Path, fault: str) -> None:
     if not folder.exists():
         return
     print(f"{folder}: {fault}; the cache of these images is made again", file=sys.stderr)
-    shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+    try:
+        shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+    except OSError as error:
+        raise InputError(f"{folder}: is damaged, and cannot be removed ({error.strerror}); remove it") from None
 
 
 def _build(source: ImageSource, folder: Path, jobs: int | None) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from datamodules.cache import ImageCache, open_or_build
+from datamodules.errors import InputError
 
 
 class Source:
@@ -104,6 +105,27 @@ def test_an_older_entry_without_arrays_is_made_anew(entry):
     for path in old(entry).glob("*.npy"):
         path.unlink()
     assert reopened(entry)[1] == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ("numpy.load", r"source\.npy: cannot be read \(Permission denied\); check its permissions"),
+        ("shutil.rmtree", r"is damaged, and cannot be removed \(Permission denied\); remove it"),
+    ],
+)
+def test_an_entry_that_may_not_be_read_or_removed_is_left(call, told, entry, monkeypatch):
+    if call == "shutil.rmtree":
+        cut(entry / "target.npy")
+    before = {path: path.read_bytes() for path in entry.iterdir()}
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(call, refuse)
+    with pytest.raises(InputError, match=told):
+        reopened(entry)
+    assert {path: path.read_bytes() for path in entry.iterdir()} == before
 
 
 def test_a_file_in_the_place_of_an_entry_is_named_and_made_anew(entry, capsys):

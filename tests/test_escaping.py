@@ -15,8 +15,10 @@ from benchmarks.results import Results, read_images
 from benchmarks.tables.make import write_tables
 from benchmarks.tables.printing import Entry, Printed
 from datamodules.tables import csv_text, without_guards
+from tests import tiny
 from tests.conftest import ROOT
 from tests.facts import METRIC
+from zoo.cli import main as sonozoo
 
 EVIL = "<img src=x onerror=alert(1)>"
 MARKS = "<b>a</b> | `b` ** c ** [d](e) $f$ \\g {h} _i_ &lt;"
@@ -190,3 +192,32 @@ def test_every_csv_of_ours_is_written_by_the_one_helper():
         "datamodules/tables.py",
         "zoo/predictions.py",
     ]
+
+
+def test_ids_of_a_users_manifest_are_guarded_where_people_open_them_and_literal_where_a_machine_does(tmp_path):
+    """The manifest itself is read as it is."""
+    ids = ["=1+1", "+p", "-p", "@a", "'=q", "plain", "'", "-1.5", "b", "c"]
+    rng = np.random.default_rng(0)
+    for side in ("source", "target"):
+        (tmp_path / side).mkdir()
+        for number in range(len(ids)):
+            Image.fromarray(rng.integers(0, 255, (32, 32), np.uint8)).save(tmp_path / side / f"{number}.png")
+    files = {side: [f"{side}/{number}.png" for number in range(len(ids))] for side in ("source", "target")}
+    rows = pd.DataFrame({"id": ids, "patient": ids, **files, "device": "=d"})
+    rows.to_csv(tmp_path / "manifest.csv", index=False)
+    of_folder = [f"--config={ROOT / 'configs' / 'data' / 'folder.yaml'}", f"--data.root={tmp_path}"]
+    _, config, *more = tiny.command("pix2pix", tmp_path / "out", "--predictions.submission=true")
+    command = [config, *of_folder, *(word for word in more if "patients" not in word), "--trainer.max_epochs=1"]
+    assert sonozoo(["fit", *command]) == 0
+    assert sonozoo(["predict", *command]) == 0
+    written = {path.name: path for path in (tmp_path / "out" / "lightning_logs").rglob("*.csv")}
+    for name in ("splits.csv", "scores_val.csv", "predictions.csv"):
+        lines = written[name].read_text().splitlines()[1:]
+        assert not [line for line in lines if line[0] in "=+-@"], name
+        assert set(read_images(written[name])["id"]) <= set(ids), name
+    assert sorted(read_images(written["splits.csv"])["patient"]) == sorted(ids)
+    assert set(read_images(written["splits.csv"])["device"]) == {"=d"}
+    assert ",'=d," in written["splits.csv"].read_text()
+    assert sorted(read_images(written["predictions.csv"])["id"]) == sorted(ids)
+    submitted = pd.read_csv(written["submission.csv"], dtype=str, keep_default_na=False)
+    assert sorted(submitted["image_id"]) == sorted(ids)
