@@ -8,6 +8,8 @@ import yaml
 
 from datamodules.errors import InputError
 
+SECTIONS = ("trainer", "evaluation")  # of a config, beside its model and its data
+
 
 def merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with ``over`` laid over it, key by key; neither is changed."""
@@ -34,6 +36,28 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not a mapping of keys; see benchmarks/suites/quick.yaml")
     InputError.raise_for(f"{path}: {fault}" for fault in _doubled_keys(yaml.compose(text, yaml.SafeLoader)))
     return content
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A method's own config, with every section that it may leave out.
+
+    Raises:
+        InputError: it names no method or no data, or :func:`read_yaml` raises it.
+    """
+    config = {name: {} for name in SECTIONS} | read_yaml(path)
+    for name in ("model", "data"):
+        section = config.get(name)
+        if not isinstance(section, dict) or not isinstance(section.get("class_path"), str):
+            raise InputError(f"{path}: has no '{name}' with a class_path; write it as in configs/")
+        config[name] = {"init_args": {}} | section
+    parts = {"model": config["model"]["init_args"], "data": config["data"]["init_args"]}
+    parts |= {name: config[name] for name in SECTIONS}
+    InputError.raise_for(
+        f"{path}: '{name}' holds '{part}', no mapping of arguments; write it as in configs/"
+        for name, part in parts.items()
+        if not isinstance(part, dict)
+    )
+    return config
 
 
 def _doubled_keys(root: yaml.Node | None) -> Iterator[str]:

@@ -45,7 +45,7 @@ def split_patients(
 
 
 def check_fractions(fractions: tuple[float, float, float]) -> None:
-    if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
+    if not (min(fractions) >= 0 and abs(sum(fractions) - 1) <= 1e-6):  # none is, of what is no number
         raise InputError(f"fractions {tuple(fractions)}: train, val and test must be >= 0 and add up to 1")
 
 

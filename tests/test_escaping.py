@@ -94,6 +94,7 @@ def test_a_page_has_no_element_but_its_own(results):
         assert text in elements.text, "as it was written"
     drawn = page[page.index("<svg") :]
     assert Elements(drawn).text.count(EVIL) > 1, "in figures, too"
+    assert MARKS in Elements(drawn).text, "without mathematics"
 
 
 def test_bold_and_italics_are_the_page_s_own(results):

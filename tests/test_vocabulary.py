@@ -189,6 +189,37 @@ def test_what_an_alias_brings_may_be_said_anew(tmp_path):
     assert [table.metrics for table in read_suite(str(tmp_path / "s.yaml")).tables.values()] == [["SSIM"], ["MAE"]]
 
 
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("data: {class_path: A}", "has no 'model' with a class_path; write it as in configs/"),
+        ("model: {class_path: SSWE}\ndata: [a]", "has no 'data' with a class_path"),
+        ("model: {class_path: 3}\ndata: {class_path: A}", "has no 'model' with a class_path"),
+        (
+            "model: {class_path: SSWE, init_args: [1]}\ndata: {class_path: A}",
+            "'model' holds '.1.', no mapping of argume",
+        ),
+        (
+            "model: {class_path: SSWE}\ndata: {class_path: A}\ntrainer: 3",
+            "'trainer' holds '3', no mapping of arguments",
+        ),
+    ],
+)
+def test_a_rows_config_without_a_method_or_data_is_refused(config, message, tmp_path):
+    (tmp_path / "mine.yaml").write_text(config)
+    table = {"metrics": ["SSIM"], "rows": {"a": {"config": "mine.yaml"}}}
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump({"tables": {"t": table}}))
+    with pytest.raises(InputError, match=rf"mine\.yaml: {message}"):
+        read_suite(str(tmp_path / "s.yaml"))
+
+
+def test_a_data_module_is_named_by_a_text(tmp_path):
+    for own in ({"data": {"class_path": 3}}, {"sets": {"A": {"class_path": 3}}, "columns": ["A>A"]}):
+        (tmp_path / "s.yaml").write_text(yaml.safe_dump({"tables": {"t": {"metrics": ["SSIM"], "rows": ROWS} | own}}))
+        with pytest.raises(InputError, match="class_path '3' is no name of a data module; write it as text"):
+            read_suite(str(tmp_path / "s.yaml"))
+
+
 def test_a_key_that_stands_twice_in_a_rows_config_is_refused_too(tmp_path):
     (tmp_path / "mine.yaml").write_text("data: {}\nmodel:\n  class_path: SSWE\n  class_path: HSCT\n")
     rows = {"a": {"config": "mine.yaml"}}

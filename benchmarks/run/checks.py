@@ -46,7 +46,8 @@ def check_suite(suite: Suite) -> None:
         for key, table in suite.tables.items()
         if (why := _unfit_for_search(table.search))
     )
-    InputError.raise_for(dict.fromkeys([*_folds(suite.cells), *_arguments(suite.cells)]))
+    InputError.raise_for(dict.fromkeys(_arguments(suite.cells)))
+    InputError.raise_for(dict.fromkeys(_folds(suite.cells)))
     InputError.raise_for(
         f"table '{key}': no row has the metric '{name}': {why}; leave it out"
         for key, table in suite.tables.items()
