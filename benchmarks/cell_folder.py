@@ -29,15 +29,8 @@ from datamodules.writers import safe_name, write_atomically, write_text_atomical
 
 FACTS = {"data": str, "task": str, "unit": str, "size": list, "images": dict}  # what tables say of the data, at least
 OF_SPLITS = ("id", "patient", "label", "organ", "device", "split")
-FILES = (
-    "done.json",
-    "failed.json",
-    "scores.csv",
-    "metrics.json",
-    "timings.json",
-    "environment.json",
-    "splits.csv",
-)  # which folders cannot stand in the place of
+# In the place of which no folder may be.
+FILES = ("done.json", "failed.json", "scores.csv", "metrics.json", "timings.json", "environment.json", "splits.csv")
 
 
 @dataclass(frozen=True)
