@@ -89,21 +89,26 @@ def _plan(options: argparse.Namespace) -> int:
     for cell in suite.cells:
         folder = results.cell(cell.hash)
         state = "done" if folder.finished else f"failed: {folder.failure}" if folder.failure else "to run"
-        print(f"{cell.hash}  {cell.name}: {state}")
+        damage = folder.damage
+        print(f"{cell.hash}  {cell.name}: {f'to run again; {damage}' if damage else state}")
     return 0
 
 
 def _suite(options: argparse.Namespace):
     """The suite that is asked for, with what its results folder remembers of a user's own data."""
     from benchmarks.own_data import parse
+    from benchmarks.run.checks import check_suite
     from benchmarks.suite import read_suite, suite_file
 
-    name = Path(options.suite).stem if options.suite.endswith((".yaml", ".yml")) else options.suite
+    name = suite_file(options.suite).stem
     results = Results((options.out or Path("results") / name).resolve())
-    same = results.plan_file.is_file() and results.plan.suite == suite_file(options.suite).stem
-    suite = read_suite(options.suite, parse(options.data, results.plan.data if same else ()))
+    results.check_places()
+    earlier = results.earlier_plan
+    remembered = earlier.data if earlier is not None and earlier.suite == name else ()
+    suite = read_suite(options.suite, parse(options.data, remembered))
     for line in suite.left_out:
         print(line)
+    check_suite(suite)
     return suite, results
 
 

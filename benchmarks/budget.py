@@ -41,7 +41,7 @@ def check_budget(where: str, table: Table, configs: dict[str, dict[str, Any]]) -
     if table.budget == FREE or all(budget == told[0] for budget in told):
         return  # as of most suites, without asking classes that import torch
     trained = {row: config for row, config in configs.items() if _is_trained(config["model"]["class_path"])}
-    budgets = {row: _budget(config, _defaults(config["data"]["class_path"])) for row, config in trained.items()}
+    budgets = {row: _budget(config, default_arguments(config["data"]["class_path"])) for row, config in trained.items()}
     first = next(iter(budgets), "")
     for row, budget in budgets.items():
         for key in sorted(budgets[first].keys() | budget.keys(), key=str.lower):
@@ -65,9 +65,9 @@ def _plain(value: Any) -> Any:
     return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def _defaults(class_path: str) -> dict[str, Any]:
+def default_arguments(class_path: str) -> dict[str, Any]:
     """What a data module's arguments are where nothing is said, as far as they can be known."""
-    owners = getattr(_class(class_path, ("datamodules",)), "__mro__", (object,))[:-1]
+    owners = getattr(find_class(class_path, ("datamodules",)), "__mro__", (object,))[:-1]
     arguments = [one for owner in reversed(owners) for one in _arguments(owner)]
     return {one.name: one.default for one in arguments if one.default is not inspect.Parameter.empty}
 
@@ -81,10 +81,10 @@ def _arguments(owner: type) -> Iterable[inspect.Parameter]:
 
 def _is_trained(class_path: str) -> bool:
     """Whether a method is; one that cannot be imported is, as far as can be known, and its cell will say why."""
-    return getattr(_class(class_path, ("zoo",)), "trainable", True)
+    return getattr(find_class(class_path, ("zoo",)), "trainable", True)
 
 
-def _class(class_path: str, packages: tuple[str, ...]) -> Any:
+def find_class(class_path: str, packages: tuple[str, ...]) -> Any:
     """The class of that path, or of that name in one of our packages; None where there is none."""
     module, _, name = class_path.rpartition(".")
     for place in (module,) if module else packages:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.analyses.registry import ANALYSES
-from benchmarks.layers import merge, read_yaml
+from benchmarks.layers import SECTIONS, merge, read_config
 from benchmarks.own_data import OwnData, class_name, has_pairs, is_simulated, shared_arguments, wanting
 from benchmarks.plan import PlannedCell
 from benchmarks.results import checkpoint_of
@@ -18,7 +18,6 @@ from datamodules.errors import InputError
 from datamodules.phantom import VERSION
 from zoo.weights import ON_TRUNKS
 
-SECTIONS = ("trainer", "evaluation")
 WHY = {
     CEILING: "what a perfect method would make of real images is not known",
     ON_PAIRS: "it is fitted on pairs, and there are none to train on",
@@ -53,8 +52,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        trained = f" on {self.train}" if self.train else ""
-        return f"{self.table} / {self.row}{trained}, fold {self.fold}, seed {self.seed}"
+        return self.planned().name
 
     def planned(self) -> PlannedCell:
         return PlannedCell(self.table, self.row, self.fold, self.seed, self.hash, self.train)
@@ -230,7 +228,7 @@ class TableCells:
         return merge(config, {"seed_everything": seed, "data": {"init_args": place}})
 
     def _of_set(self, config: dict[str, Any], name: str) -> dict[str, Any]:
-        return _with_data(config["data"], self.table.sets[name])
+        return _with_data(config["data"], self.table.sets[name], f"{self.where}: set '{name}'")
 
     def _own_of_set(self, config: dict[str, Any], name: str) -> dict[str, Any]:
         return self._with_own(name, self._of_set(config, name))
@@ -247,16 +245,16 @@ class TableCells:
         """The method's own config with the table's and then the row's settings laid over it."""
         for folder in (self.path.parent, Path.cwd() / "configs", _shipped_configs()):
             if (folder / row.config).is_file():
-                resolved = read_yaml(folder / row.config)
+                resolved = read_config(folder / row.config)
                 break
         else:
             raise InputError(f"{self.where}: config '{row.config}' does not exist; name a file of configs/")
         resolved.pop("tiny", None)
         for layer in (self.table, row):
-            resolved["data"] = _with_data(resolved["data"], layer.data)
+            resolved["data"] = _with_data(resolved["data"], layer.data, self.where)
             resolved["model"] = merge(resolved["model"], {"init_args": layer.model})
             for section in SECTIONS:
-                resolved[section] = merge(resolved.get(section, {}), getattr(layer, section))
+                resolved[section] = merge(resolved[section], getattr(layer, section))
         resolved["trainer"].pop("logger", None)
         if row.class_path:
             resolved["model"] = {"class_path": row.class_path}
@@ -266,10 +264,17 @@ class TableCells:
         return resolved | {key: settings for key, settings in of_cell.items() if settings is not None}
 
 
-def _with_data(section: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def for_command_line(config: dict[str, Any]) -> dict[str, Any]:
+    """A cell's config without what the command line does not know of."""
+    return {key: value for key, value in config.items() if key not in ("tests", OF_VERSIONS, *ANALYSES)}
+
+
+def _with_data(section: dict[str, Any], over: dict[str, Any], where: str) -> dict[str, Any]:
     """The data section with a table's or a set's own laid over it, which may name another data module."""
     arguments = dict(over)
     class_path = arguments.pop("class_path", section["class_path"])
+    if not isinstance(class_path, str):
+        raise InputError(f"{where}: class_path '{class_path}' is no name of a data module; write it as text")
     own = section["init_args"]
     if class_path != section["class_path"]:
         own = {key: value for key, value in own.items() if key in shared_arguments()}

@@ -55,7 +55,7 @@ class OwnData:
         """
         own = {key: value for key, value in section["init_args"].items() if key in shared_arguments()}
         own |= {"root": str(self.root)}
-        task = _task_of(section)
+        task = task_of(section)
         if self._is_by_device():
             own |= {"target_device": self._target_device()} | ({"signal": asdict(task.target)} if task else {})
             return self._checked(DEVICES, own)
@@ -196,7 +196,7 @@ def arguments_of(class_name: str) -> frozenset[str]:
     return frozenset(named) - {"self"}
 
 
-def _task_of(section: Mapping[str, Any]) -> "Task | None":
+def task_of(section: Mapping[str, Any]) -> "Task | None":
     """What a phantom's data section translates; None for other data."""
     if not is_simulated(section):
         return None

@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from benchmarks.vocabulary import Paper
+from benchmarks.file_names import check_file_name
+from benchmarks.vocabulary import Paper, check_kinds
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class PlannedCell:
     @property
     def run(self) -> tuple[int, int]:
         return self.fold, self.seed
+
+    @property
+    def name(self) -> str:
+        trained = f" on {self.train}" if self.train else ""
+        return f"{self.table} / {self.row}{trained}, fold {self.fold}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class PlannedTable:
         for name in ("paper", "reference"):
             if known.get(name):
                 known[name] = Paper.read(f"table '{key}': {name}", known[name])
+        check_file_name("table", key)
+        check_kinds(f"table '{key}'", known, cls)
         return cls(**known | {"key": key}, analyses={name: given[name] for name in given if name not in own})
 
     def as_json(self) -> dict[str, Any]:
@@ -92,6 +100,15 @@ class Plan:
     @classmethod
     def from_json(cls, given: dict[str, Any]) -> "Plan":
         tables = {key: PlannedTable.from_json(key, table) for key, table in given["tables"].items()}
-        own = {part.name for part in fields(PlannedCell)}
-        cells = [PlannedCell(**{name: cell[name] for name in own & set(cell)}) for cell in given["cells"]]
-        return cls(given["suite"], given["title"], tables, cells, given.get("data", []))
+        cells = [_cell(cell) for cell in given["cells"]]
+        plan = cls(given["suite"], given["title"], tables, cells, given.get("data", []))
+        check_kinds("plan", {"suite": plan.suite, "title": plan.title, "data": plan.data}, cls)
+        return plan
+
+
+def _cell(given: dict[str, Any]) -> PlannedCell:
+    own = {part.name for part in fields(PlannedCell)}
+    known = {name: given[name] for name in own & set(given)}
+    check_kinds("cell", known, PlannedCell)
+    check_file_name("cell", known["hash"])
+    return PlannedCell(**known)

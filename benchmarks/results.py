@@ -1,191 +1,29 @@
-"""What lies in a results folder, and where: the plan, and of each cell its scores, its samples, or why it has none.
+"""What lies in a results folder, and where: the plan, and of each cell its folder.
 
 Nobody else joins such a path. Nothing here needs torch: tables and reports are made on any machine that holds the
 folder.
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+import sys
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from benchmarks.cell_folder import FILES, CellFolder, Metric
 from benchmarks.plan import Plan, PlannedCell
+from benchmarks.reading import TEXT, read_images, read_json
 from benchmarks.vocabulary import BETWEEN
 from datamodules.errors import InputError
-from datamodules.writers import safe_name, write_text_atomically
+from datamodules.writers import write_text_atomically
 
-TEXT = ("id", "patient", "organ", "device", "column")  # whatever they look like: 1 and 001, NA and null are names
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What a table must know of a metric; see :class:`zoo.metrics.base.Described`, whose classes say it."""
-
-    name: str
-    compares: str = "target"
-    higher_is_better: bool | None = True
-    digits: int = 2
-    pooling: str = "mean"
-    unit: str = ""
-
-
-@dataclass(frozen=True)
-class CellFolder:
-    """Where one cell keeps what it has."""
-
-    path: Path
-
-    def __truediv__(self, name: str) -> Path:
-        return self.path / name
-
-    @property
-    def log(self) -> Path:
-        return self.path / "log.txt"
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.path / "checkpoints" / "last.ckpt"
-
-    @property
-    def finished(self) -> bool:
-        return (self / "done.json").is_file()
-
-    @property
-    def failure(self) -> str | None:
-        """Why the cell failed, in one line, or None."""
-        path = self / "failed.json"
-        return _read_json(path)["reason"] if path.is_file() else None
-
-    def mark_failed(self, reason: str, trace: str = "") -> None:
-        write_text_atomically(self / "failed.json", json.dumps({"reason": reason, "traceback": trace}, indent=1))
-
-    def clear_failure(self) -> None:
-        (self / "failed.json").unlink(missing_ok=True)
-
-    def mark_finished(self, data: dict[str, Any], remark: str) -> None:
-        write_text_atomically(self / "done.json", json.dumps({"data": data, "remark": remark}, indent=1))
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """What a table has to say of the data that the scores were measured on."""
-        return self._done["data"]
-
-    @property
-    def remark(self) -> str:
-        """What the method has to say beside its name."""
-        return self._done.get("remark", "")
-
-    @property
-    def _done(self) -> dict[str, Any]:
-        return _read_json(self / "done.json")
-
-    def read_scores(self) -> pd.DataFrame:
-        """A row an image (and column of the table), a column a metric."""
-        try:
-            return read_images(self / "scores.csv")
-        except (ValueError, UnicodeDecodeError) as error:
-            raise _damaged(self / "scores.csv", error) from None
-
-    def write_scores(self, scores: pd.DataFrame, metrics: Iterable[Metric]) -> None:
-        """The scores, and beside them what tables must know of each metric."""
-        self.write_metrics(metrics)
-        write_text_atomically(self / "scores.csv", scores.to_csv(index=False))
-
-    def write_metrics(self, metrics: Iterable[Metric]) -> None:
-        known = [asdict(metric) for metric in metrics]
-        write_text_atomically(self / "metrics.json", json.dumps(known, indent=1))
-
-    @property
-    def metrics(self) -> list[Metric]:
-        path = self / "metrics.json"
-        if not path.is_file():
-            self._add_metrics()
-        own = {part.name for part in fields(Metric)}
-        return [Metric(**{name: facts[name] for name in own & set(facts)}) for facts in _read_json(path)]
-
-    def _add_metrics(self) -> None:
-        """Of a cell that was run before these were written."""
-        try:
-            from benchmarks.run.upgrade import write_metrics
-        except ImportError as error:
-            raise InputError(
-                f"{self.path}: was written by an earlier version, and bringing it up to date needs {error.name}; "
-                "remake its tables once where the project is installed whole"
-            ) from None
-        write_metrics(self)
-
-    def write_text(self, name: str, text: str) -> None:
-        """A file for people to read."""
-        write_text_atomically(self / name, text)
-
-    def write_splits(self, splits: pd.DataFrame) -> None:
-        write_text_atomically(self / "splits.csv", splits.to_csv(index=False))
-
-    def read_splits(self) -> pd.DataFrame:
-        return pd.read_csv(self / "splits.csv", dtype=str, keep_default_na=False)
-
-    def samples(self, column: str = "") -> Path:
-        """Where sample pictures lie: of the test set, or of a column of the table."""
-        return self / "samples" / (safe_name(column) if column else "")
-
-    def logs(self) -> list[Path]:
-        """The folders of the loggers, one a part of an interrupted training."""
-        return sorted(self.path.glob("logs*"))
-
-    def curves(self) -> pd.DataFrame:
-        """What the loggers have written, of all parts of an interrupted training."""
-        parts = [pd.read_csv(folder / "metrics.csv") for folder in self.logs() if (folder / "metrics.csv").is_file()]
-        return pd.concat([pd.DataFrame(), *parts])
-
-    def write_timings(self, timings: dict[str, Any]) -> None:
-        write_text_atomically(self / "timings.json", json.dumps(timings, indent=1))
-
-    @property
-    def budget(self) -> dict[str, float]:
-        """What the cell was trained with: ``parameters`` that an image passes through, ``updates``, and ``training`` in
-        seconds. Empty where nothing was trained, and of a cell that was run before these were kept."""
-        path = self / "timings.json"
-        timings = _read_json(path) if path.is_file() else {}
-        if not timings.get("updates"):
-            return {}
-        kept = {"parameters": "parameters_in_use", "updates": "updates", "training": "fit_s"}
-        return {name: float(timings[key]) for name, key in kept.items()}
-
-    def write_environment(self, environment: dict[str, str]) -> None:
-        write_text_atomically(self / "environment.json", json.dumps(environment, indent=1))
-
-    @property
-    def environment(self) -> dict[str, str]:
-        path = self / "environment.json"
-        return _read_json(path) if path.is_file() else {}
+__all__ = ["TEXT", "CellFolder", "Metric", "Results", "checkpoint_of", "read_images"]
 
 
 def checkpoint_of(name: str) -> str:
     """The checkpoint of the cell of that hash, from the results folder on."""
     return CellFolder(Path("cells") / name).checkpoint.as_posix()
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise _damaged(path, error) from None
-
-
-def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path}: is damaged ({' '.join(str(error).split())[:100]}); remove its folder and run it again")
-
-
-def read_images(path: Path, text: Iterable[str] = TEXT) -> pd.DataFrame:
-    """A table of a row an image. Its columns ``text`` hold what was written, letter by letter; of the others an empty
-    cell is NaN."""
-    numbers = pd.read_csv(path, nrows=0).columns.difference(list(text))
-    empty = {name: ["", "nan"] for name in numbers}
-    return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=empty)
 
 
 class Results:
@@ -213,15 +51,44 @@ class Results:
                 f"{self.plan_file}: no such file; name a folder that `python -m benchmarks run` has written"
             )
         try:
-            return Plan.from_json(_read_json(self.plan_file))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{self.plan_file}: not a plan ({error}); `python -m benchmarks run` writes it anew"
-            ) from None
+            return Plan.from_json(read_json(self.plan_file))
+        except (InputError, KeyError, TypeError, AttributeError) as error:
+            why = error if isinstance(error, InputError) else f"{self.plan_file}: not a plan ({error})"
+            raise InputError(f"{why}; `python -m benchmarks run SUITE --out {self.out}` writes it anew") from None
+
+    @cached_property
+    def earlier_plan(self) -> Plan | None:
+        """What an earlier run has left; None where there is none or, after a line that says so, it cannot be read."""
+        try:
+            return self.plan if self.plan_file.is_file() else None
+        except InputError as error:
+            print(f"{error}; what `--data` it may have held is lost: give it again", file=sys.stderr)
+            return None
 
     def write_plan(self, plan: Plan) -> None:
         write_text_atomically(self.plan_file, json.dumps(plan.as_json(), indent=1))
         self.__dict__.pop("plan", None)
+
+    def check_places(self) -> None:
+        """Raises InputError where a file is in the place of a folder, or a folder in that of a file."""
+        cells = [*self.cells.iterdir()] if self.cells.is_dir() else []
+        folders = [self.out, self.cells, self.tables, self.figures, *(path for path in cells if "." not in path.name)]
+        files = [self.plan_file, self.report, *(path / name for path in cells for name in FILES)]
+        InputError.raise_for(
+            [
+                *(f"{path}: is a file, and a folder belongs there; remove it" for path in folders if path.is_file()),
+                *(f"{path}: is a folder, and a file belongs there; remove it" for path in files if path.is_dir()),
+            ]
+        )
+
+    def check_cells(self) -> None:
+        """Raises InputError with a line for each finished cell that has a damaged file."""
+        cells = {cell.hash: cell for cell in reversed(self.plan.cells) if self.cell(cell.hash).finished}
+        InputError.raise_for(
+            f"{cell.name}: {damage}; `python -m benchmarks run SUITE --out {self.out}` makes it again"
+            for cell in reversed(cells.values())
+            if (damage := self.cell(cell.hash).damage)
+        )
 
     def cell(self, name: str) -> CellFolder:
         """The folder of the cell of that hash."""

@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.analyses.registry import ANALYSES
 from benchmarks.budget import check_budget
 from benchmarks.cells import Cell, TableCells
+from benchmarks.file_names import check_file_name
 from benchmarks.layers import merge, read_yaml
 from benchmarks.own_data import OwnData
 from benchmarks.plan import Plan, PlannedTable
@@ -45,12 +46,14 @@ def suite_file(name: str) -> Path:
     """The file of a suite by name (of those shipped) or by path.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or its name cannot be that of a results folder.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else SUITES / f"{name}.yaml"
-    if not path.is_file():
+    of_path = name.endswith((".yaml", ".yml"))
+    path = Path(name) if of_path else SUITES / f"{name}.yaml"
+    if not path.is_file() or (path.parent != SUITES and not of_path):
         known = ", ".join(sorted(file.stem for file in SUITES.glob("*.yaml")))
         raise InputError(f"suite '{name}': no such suite; use one of {known}, or the path of a YAML file")
+    check_file_name(f"{path}: suite", path.stem)
     return path
 
 
@@ -67,6 +70,7 @@ def read_suite(name: str, data: Mapping[str, OwnData] | None = None) -> Suite:
     """
     path, data = suite_file(name), data or {}
     text = SuiteText.read(str(path), read_yaml(path))
+    text.check(str(path))
     tables = {key: _read_table(f"{path}: table '{key}'", given) for key, given in text.tables.items()}
     expanded = {key: _with_grid(table) for key, table in tables.items()}
     of_tables = {key: TableCells(path, key, table, data) for key, (table, _) in expanded.items()}

@@ -3,12 +3,15 @@
 This page is the documentation of a suite's YAML; ``benchmarks/suites/quick.yaml`` is an example of most of it.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from types import NoneType, UnionType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
+from benchmarks.file_names import LONGEST, check_file_name
 from datamodules.errors import InputError
+from datamodules.writers import safe_name
 
 BETWEEN = ">"  # in the name of a column: train > test
 EXAMPLE = "see benchmarks/suites/quick.yaml"
@@ -20,6 +23,7 @@ TRIVIAL = {
 CEILING = "benchmarks.run.baselines.Ceiling"  # what the simulator knows of a perfect method
 ON_PAIRS = TRIVIAL["linear"]  # that is fitted on pairs
 UNTRAINED = {**TRIVIAL, "ceiling": CEILING}  # rows that are no methods, by the names that they have by themselves
+SEEDS = 2**32  # what every generator of random numbers takes
 
 
 class Vocabulary:
@@ -34,16 +38,12 @@ class Vocabulary:
         """
         if not isinstance(given, Mapping):
             raise InputError(f"{where}: {_shown(given)} is not a mapping of keys; {EXAMPLE}")
-        known, types = {part.name: part for part in fields(cls)}, get_type_hints(cls)  # type: ignore[arg-type]
+        known = {part.name: part for part in fields(cls)}  # type: ignore[arg-type]
         unknown = sorted(str(key) for key in given if key not in known)
         InputError.raise_for(f"{where}: unknown key '{key}'; known are {', '.join(sorted(known))}" for key in unknown)
         needed = [name for name, part in known.items() if part.default is MISSING and part.default_factory is MISSING]
         InputError.raise_for(f"{where} has no '{name}'; {EXAMPLE}" for name in needed if not given.get(name))
-        InputError.raise_for(
-            f"{where}: {key} is {_shown(value)}, not {_described(types[key])}; {EXAMPLE}"
-            for key, value in given.items()
-            if not _is_a(value, types[key])
-        )
+        check_kinds(where, given, cls)
         return cls(**given)
 
 
@@ -185,6 +185,8 @@ class Table(Vocabulary):
                 self.check_columns(where, paper.columns)
 
     def _check_rows(self, where: str) -> None:
+        if not all(name.strip() for name in self.rows):
+            raise InputError(f"{where}: a row has no name; give it one")
         if self.compare and self.compare not in self.rows:
             raise InputError(f"{where}: compare '{self.compare}' is none of its rows; name one")
         if self.compare and self.rows[self.compare].get("class_path") == CEILING:
@@ -194,17 +196,27 @@ class Table(Vocabulary):
         for argument, values in self.grid.items():
             if not values or not all(_is_a(value, float) for value in values):
                 raise InputError(f"{where}: grid: {argument} is {values}; list at least one number")
+        named = {"metrics": self.metrics, "groups": self.groups}
+        named |= {f"grid: {argument}": values for argument, values in self.grid.items()}
+        for name, texts in named.items():
+            if twice := _twice(texts):
+                raise InputError(f"{where}: {name} has '{twice[0]}' twice; name each once")
 
     def _check_runs(self, where: str) -> None:
         for name, values in (("folds", self.folds), ("seeds", self.seeds)):
-            if not values or len(set(values)) < len(values):
+            if not values or _twice(values):
                 raise InputError(f"{where}: {name} are {values}; name at least one, and each once")
+            if not all(0 <= value < SEEDS for value in values):
+                raise InputError(f"{where}: {name} are {values}; they are whole numbers from 0 to {SEEDS - 1}")
 
     def _check_columns(self, where: str) -> None:
         if self.sets and not self.columns:
             raise InputError(f"{where} has no 'columns'; {EXAMPLE}")
-        if len(set(self.columns)) < len(self.columns):
+        if _twice(self.columns):
             raise InputError(f"{where}: columns are {self.columns}; name each once")
+        for name in self.sets:
+            if len(name.encode()) > LONGEST:
+                raise InputError(f"{where}: set {_shown(name)}: the name is too long; shorten it to {LONGEST} bytes")
         for column in self.columns:
             if column.count(BETWEEN) != 1:
                 raise InputError(f"{where}: column '{column}': write train{BETWEEN}test, two of its sets")
@@ -213,6 +225,10 @@ class Table(Vocabulary):
                     raise InputError(
                         f"{where}: its columns name '{name}', which is none of its sets; write train{BETWEEN}test"
                     )
+        if twice := _twice(safe_name(column).lower() for column in self.columns):
+            raise InputError(
+                f"{where}: two of its columns would keep their pictures in one folder '{twice[0]}'; rename a set"
+            )
 
     def _check_search(self, where: str) -> None:
         if not self.search:
@@ -247,6 +263,42 @@ class SuiteText(Vocabulary):
 
     tables: dict[str, dict]
     title: str = ""
+
+    def check(self, where: str) -> None:
+        """Raises InputError for names of tables that cannot be those of files, or differ in capitals alone."""
+        for name in self.tables:
+            check_file_name(f"{where}: table", name)
+        if twice := _twice(name.lower() for name in self.tables):
+            raise InputError(f"{where}: two tables are called '{twice[0]}' but for capitals; rename one")
+
+
+def check_kinds(where: str, given: Mapping[str, Any], owner: type) -> None:
+    """Raises InputError with a line for each value that is not of the type that ``owner`` declares."""
+    types = get_type_hints(owner)
+    InputError.raise_for(
+        fault for key, value in given.items() for fault in _other_kind(f"{where}: {key}", value, types[key])
+    )
+
+
+def _other_kind(where: str, value: Any, kind: Any) -> list[str]:
+    """A line for each part of a value that is not of its declared type."""
+    if _is_a(value, kind):
+        return []
+    inner = get_args(kind)
+    if get_origin(kind) is dict and isinstance(value, Mapping):
+        names = [
+            f"{where}: the name {key} is no text; put it in quotes: '{key}'"
+            for key in value
+            if not isinstance(key, inner[0])
+        ]
+        found = (_other_kind(f"{where}: '{key}'", item, inner[1]) for key, item in value.items())
+        return [*names, *(fault for faults in found for fault in faults)]
+    return [f"{where} is {_shown(value)}, not {_described(kind)}; {EXAMPLE}"]
+
+
+def _twice(values: Iterable[Any]) -> list[Any]:
+    """What is there more than once."""
+    return [value for value, count in Counter(values).items() if count > 1]
 
 
 def _is_a(value: Any, kind: Any) -> bool:

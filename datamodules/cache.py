@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,6 +18,7 @@ from typing import Protocol
 import numpy as np
 from filelock import FileLock, Timeout
 
+from datamodules.cache_entry import fault_of, remove_damaged, sizes_of
 from datamodules.disk import check_room, refusals, reserve
 from datamodules.errors import InputError
 
@@ -90,7 +92,8 @@ def default_cache_dir() -> Path:
 
 
 def open_or_build(source: ImageSource, cache_dir: Path | str | None = None, jobs: int | None = None) -> ImageCache:
-    """Return the cache of ``source``, building it in parallel if it does not exist yet.
+    """Return the cache of ``source``, building it in parallel if it does not exist yet, or anew if a file of it is
+    missing or was cut.
 
     Raises:
         InputError: every fault of every image, together, or the disk is full or closed; the cache is then not written.
@@ -98,9 +101,10 @@ def open_or_build(source: ImageSource, cache_dir: Path | str | None = None, jobs
     digest = hashlib.sha256(json.dumps([VERSION, source.key], sort_keys=True, default=str).encode()).hexdigest()
     root = Path(cache_dir) if cache_dir is not None else default_cache_dir()
     folder = root / digest[:20]
-    if not folder.is_dir():
+    if fault_of(folder, len(source)):
         with _locked(folder):
-            if not folder.is_dir():
+            if fault := fault_of(folder, len(source)):
+                remove_damaged(folder, fault)
                 _build(source, folder, jobs)
     return ImageCache(folder)
 
@@ -146,7 +150,8 @@ def _build(source: ImageSource, folder: Path, jobs: int | None) -> None:
         InputError.raise_for(faults)
         for array in arrays.values():
             array.flush()
-        (temporary / "key.json").write_text(json.dumps(source.key, sort_keys=True, default=str, indent=1))
+        noted = {"key": source.key, "arrays": sizes_of(temporary)}
+        (temporary / "key.json").write_text(json.dumps(noted, sort_keys=True, default=str, indent=1))
         temporary.chmod(0o755)
         os.replace(temporary, folder)
     finally:
@@ -205,8 +210,6 @@ def available_cpus() -> int:
 
 def with_progress(items, total: int, verb: str, least: int = 64):
     """Pass ``items`` on, with a progress bar on a terminal if there are at least ``least`` of them."""
-    import sys
-
     if total < least or not sys.stderr.isatty():
         yield from items
         return

@@ -30,8 +30,7 @@ def split_patients(
     Raises:
         InputError: fractions that do not add up, a fold that does not exist, or a split left without a patient.
     """
-    if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise InputError(f"fractions {tuple(fractions)}: train, val and test must be >= 0 and add up to 1")
+    check_fractions(fractions)
     check_fold(fold, number_of_folds(fractions))
     position = _ring_positions(rows, seed)
     _, val, test = fractions
@@ -43,6 +42,11 @@ def split_patients(
     split = rows["patient"].map(by_patient).rename("split")
     check_not_empty(split, [name for name, fraction in zip(SPLITS, fractions, strict=True) if fraction > 0])
     return split
+
+
+def check_fractions(fractions: tuple[float, float, float]) -> None:
+    if not (min(fractions) >= 0 and abs(sum(fractions) - 1) <= 1e-6):  # none is, of what is no number
+        raise InputError(f"fractions {tuple(fractions)}: train, val and test must be >= 0 and add up to 1")
 
 
 def check_fold(fold: int, folds: int) -> None:

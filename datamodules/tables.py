@@ -1,10 +1,13 @@
-"""A CSV as its user meant it: every cell text, stripped, and every row with its number in an editor."""
+"""A CSV as its user meant it: every cell text, stripped, and every row with its number in an editor. And our own CSV,
+in which a spreadsheet finds no formula."""
 
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,6 +17,30 @@ LINE = "line"  # the column that holds a row's number in an editor
 SEPARATORS = (",", ";", "\t")
 ENCODINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 Row = tuple[int, list[str]]  # number in an editor, cells
+FORMULA = re.compile(r"'*[=+\-@\t\r]")  # what a spreadsheet would run begins so, or did before it was guarded
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """A table as CSV without its index. An apostrophe stands before every text, names of columns included, that begins
+    as a formula does; numbers are left alone. :func:`without_guards` takes it off again, and nothing else."""
+    texts = {name: table[name].map(_guarded) for name in table.select_dtypes(exclude="number")}
+    returns = any("\r" in str(text) for column in texts.values() for text in column)  # which csv leaves without quotes
+    quoting = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
+    return table.assign(**texts).rename(columns=_guarded).to_csv(index=False, quoting=quoting)
+
+
+def _guarded(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
+
+
+def without_guards(table: pd.DataFrame) -> pd.DataFrame:
+    """What :func:`csv_text` was given, of what pandas has read: every text letter by letter."""
+    texts = {name: table[name].map(_unguarded) for name in table.select_dtypes(exclude="number")}
+    return table.assign(**texts).rename(columns=_unguarded)
+
+
+def _unguarded(value: Any) -> Any:
+    return value[1:] if isinstance(value, str) and value[:1] == "'" and FORMULA.match(value) else value
 
 
 def read_table(path: Path, required: tuple[str, ...], known: tuple[str, ...] = ()) -> pd.DataFrame:

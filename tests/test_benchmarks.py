@@ -40,7 +40,7 @@ SUITE = {
             "groups": ["benign", "malignant"],
             "folds": [0, 1],
             "paper": {"paper": "sswe", "table": "text"},
-            "budget": "free",  # a row with another split is to fail, and not before it runs
+            "budget": "free",  # rows with other data are to fail, and not before they run
             "data": {
                 "patients": 12,
                 "size": [32, 32],
@@ -51,8 +51,8 @@ SUITE = {
             "trainer": {"max_epochs": 1, "accelerator": "cpu", "limit_val_batches": 0},
             "rows": {
                 "U-Net": {"config": "sswe.yaml", "model": {"width": 4}, "paper_method": "U-Net with augmentation"},
-                "broken": {"config": "sswe.yaml", "model": {"variant": "no such variant"}},
-                "bad fold": {"config": "sswe.yaml", "data": {"fractions": [0.2, 0.2, 0.2]}},
+                "broken": {"config": "sswe.yaml", "data": {"class_path": "PairedFolderDataModule", "root": "/nowhere"}},
+                "bad split": {"config": "sswe.yaml", "data": {"fractions": [0.9, 0.01, 0.09]}},
             },
         }
     },
@@ -83,11 +83,11 @@ def test_a_failed_cell_does_not_stop_the_others_and_is_said(results):
     assert {key for key, cell in found.items() if (cell / "done.json").is_file()} == {
         (row, fold) for row in ("identity", "mean", "linear", "ceiling", "U-Net") for fold in (0, 1)
     }
-    assert "no such variant" in json.loads((found["broken", 0] / "failed.json").read_text())["reason"]
-    assert "add up to 1" in json.loads((found["bad fold", 1] / "failed.json").read_text())["reason"]
+    assert "/nowhere: no such" in json.loads((found["broken", 0] / "failed.json").read_text())["reason"]
+    assert "too few patients" in json.loads((found["bad split", 1] / "failed.json").read_text())["reason"]
     table = (out / "tables" / "elasticity.md").read_text()
     assert "FAILED: broken, fold 0, seed 0" in table
-    assert "failed: " in table.split("| bad fold |")[1].split("\n")[0]
+    assert "failed: " in table.split("| bad split |")[1].split("\n")[0]
 
 
 def test_a_cell_holds_what_is_needed_to_trust_it(results):
@@ -130,6 +130,24 @@ def test_a_second_run_skips_what_is_done_and_retries_failures_when_told(results,
     assert "broken, fold 0, seed 0: FAILED" in capsys.readouterr().out
     assert failed.stat().st_mtime_ns > stamp
     assert before == {path: path.stat().st_mtime_ns for path in (folder / "out").glob("cells/*/done.json")}
+
+
+def test_damaged_cells_and_a_cut_plan_are_made_again_by_the_same_command(results, tmp_path, capsys):
+    out = tmp_path / "out"
+    shutil.copytree(results[0] / "out", out)
+    whole, found = (out / "tables" / "elasticity.md").read_text(), cells(out)
+    scores = (found["U-Net", 0] / "scores.csv").read_text()
+    for path in (found["U-Net", 0] / "scores.csv", found["mean", 1] / "done.json", out / "plan.json"):
+        path.write_bytes(path.read_bytes()[:-9])
+    assert main(["run", str(results[0] / "tiny.yaml"), "--out", str(out)]) == 1, "of the rows that fail"
+    told = capsys.readouterr()
+    assert f"elasticity / U-Net, fold 0, seed 0: {found['U-Net', 0].path}/scores.csv: is damaged" in told.out
+    assert f"elasticity / mean, fold 1, seed 0: {found['mean', 1].path}/done.json: is damaged" in told.out
+    assert "12 of 14 cells are finished already" in told.out
+    assert f"{out}/plan.json: is damaged" in told.err
+    assert (found["U-Net", 0] / "scores.csv").read_text() == scores
+    assert "Restored all states" in (found["U-Net", 0] / "log.txt").read_text(), "tested by its checkpoint"
+    assert (out / "tables" / "elasticity.md").read_text().split("| training |")[0] == whole.split("| training |")[0]
 
 
 def test_tables_are_means_and_spreads_of_the_scores(results):
@@ -248,7 +266,7 @@ def begun(tmp_path) -> tuple[list[str], subprocess.Popen]:
     suite = merge(SUITE, {"tables": {"elasticity": {"folds": [0], "trainer": {"max_epochs": 100}}}})
     suite = json.loads(json.dumps(suite))
     suite["tables"]["elasticity"]["rows"].pop("broken")
-    suite["tables"]["elasticity"]["rows"].pop("bad fold")
+    suite["tables"]["elasticity"]["rows"].pop("bad split")
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
     command = [sys.executable, "-m", "benchmarks", "run", str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "out")]
     process = subprocess.Popen(

@@ -232,7 +232,7 @@ def test_the_command_writes_all_planes_of_a_patient(tmp_path):
 
 def test_the_cache_says_what_it_holds(tmp_path):
     cache = open_or_build(PhantomSource("swe", 2, (16, 16)), tmp_path)
-    assert json.loads((cache.folders[0] / "key.json").read_text())["task"] == "swe"
+    assert json.loads((cache.folders[0] / "key.json").read_text())["key"]["task"] == "swe"
 
 
 @pytest.mark.parametrize(("organ", "fewest", "most"), [("prostate", 9, 15), ("thyroid", 2, 4)])

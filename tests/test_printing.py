@@ -12,6 +12,7 @@ from benchmarks.results import Results
 from benchmarks.tables.make import make_tables, write_tables
 from benchmarks.tables.printing import Entry, Printed, with_best
 from benchmarks.tables.statistics import holm
+from datamodules import InputError
 from tests.facts import METRIC
 
 ROWS = {"mean": 0.3, "same geometry": 0.9, "good": 0.601, "as good": 0.6, "bad": 0.5}
@@ -203,3 +204,15 @@ def test_an_old_plan_has_neither_ceilings_nor_free_budgets(tmp_path):
     plan = json.loads(results.plan_file.read_text())
     assert "budget" not in plan["tables"]["t"]
     assert (Results(tmp_path).plan.tables["t"].budget, Results(tmp_path).plan.tables["t"].ceilings) == ("", [])
+
+
+def test_two_tables_do_not_write_one_file(tmp_path):
+    """``t`` has tests, ``t_tests.csv``, which a table of that name would overwrite."""
+    results = make_results(tmp_path)
+    plan = results.plan
+    other = replace(plan.tables["t"], key="t_tests", compare="")
+    cells = [*plan.cells, *(replace(cell, table="t_tests") for cell in plan.cells)]
+    results.write_plan(replace(plan, tables={"t": plan.tables["t"], "t_tests": other}, cells=cells))
+    with pytest.raises(InputError, match=r"table 't_tests': another table writes t_tests\.csv; rename one"):
+        write_tables(results)
+    assert not results.tables.exists()

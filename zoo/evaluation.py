@@ -14,6 +14,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from datamodules.batch import RGB, Batch, Task, TranslationData
+from datamodules.tables import csv_text
 from datamodules.writers import write_image, write_text_atomically
 from zoo.cycle import CycleTranslator
 from zoo.method import data_of
@@ -105,7 +106,7 @@ class Evaluation(Callback):
         folder, data = self._folder(trainer), data_of(trainer)
         self._check_size(data)
         if trainer.is_global_zero and data is not None:
-            write_text_atomically(folder / "splits.csv", data.splits().to_csv(index=False))
+            write_text_atomically(folder / "splits.csv", csv_text(data.splits()))
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Raises InputError likewise."""
@@ -210,7 +211,7 @@ class Evaluation(Callback):
         _write_scores(folder / f"scores_{stage}.csv", rows, _run_facts(trainer))
         if of_sets:
             table = pd.DataFrame([of_sets | {"images": len(rows)}])
-            write_text_atomically(folder / f"scores_{stage}_set.csv", table.to_csv(index=False))
+            write_text_atomically(folder / f"scores_{stage}_set.csv", csv_text(table))
         if self.panels:
             _log_picture(trainer, folder, f"{stage}/translations", np.concatenate(self.panels))
 
@@ -264,7 +265,7 @@ def _write_scores(path: Path, rows: list[dict], facts: dict[str, Any]) -> None:
     table = pd.DataFrame(rows)
     for position, (name, value) in enumerate(facts.items(), start=len(FACTS) + 1):
         table.insert(position, name, value)
-    write_text_atomically(path, table.to_csv(index=False))
+    write_text_atomically(path, csv_text(table))
 
 
 def _log_picture(trainer: pl.Trainer, folder: Path, name: str, picture: np.ndarray) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from datamodules.batch import GREY, Batch, Task
 from datamodules.errors import InputError
 from datamodules.grid import resize
+from datamodules.tables import csv_text
 from datamodules.writers import safe_name, write_image, write_text_atomically
 from zoo.method import data_of
 from zoo.output import Output, malignancy
@@ -31,7 +32,9 @@ class PredictionWriter(BasePredictionWriter):
         format: ``png`` (8 bits a channel), ``tiff`` (16 bits over the target's range) or ``npy`` (float32 in physical
             units). ``auto`` is ``tiff`` where the target is physical and ``png`` elsewhere.
         size: ``grid`` writes images of the data's ``size``, ``input`` brings each back to that of its source's file.
-        submission: also write ``submission.csv`` as the USenhance challenge asks: ``image_id, enhanced_image_path``.
+        submission: also write ``submission.csv`` as the USenhance challenge asks: ``image_id, enhanced_image_path``. A
+            machine reads it, so ids stand in it letter by letter; our other CSV files keep them from being formulas,
+            see :func:`datamodules.tables.csv_text`.
         out_dir: where to write, a new or empty folder; by default ``predictions`` in the logger's folder.
     """
 
@@ -115,7 +118,7 @@ class PredictionWriter(BasePredictionWriter):
             return
         place = {image_id: number for number, image_id in enumerate(data.ids() if data is not None else [])}
         written = pd.DataFrame(sorted(rows, key=lambda row: place.get(row["id"], 0)))
-        write_text_atomically(self.folder / "predictions.csv", written.to_csv(index=False))
+        write_text_atomically(self.folder / "predictions.csv", csv_text(written))
         if self.submission:
             submitted = written.rename(columns={"id": "image_id", "file": "enhanced_image_path"})
             submitted = submitted[["image_id", "enhanced_image_path"]]

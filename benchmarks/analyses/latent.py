@@ -12,7 +12,6 @@ from benchmarks.results import CellFolder, Results, read_images
 from benchmarks.tables.printing import Entry, Printed
 from benchmarks.vocabulary import Table
 from datamodules.errors import InputError
-from datamodules.writers import write_atomically
 
 if TYPE_CHECKING:
     from datamodules.batch import Batch
@@ -91,9 +90,7 @@ class LatentMeasurement(Measurement):
         components = principal_components(np.stack(self.maps))
         table = pd.DataFrame(self.facts)[list(FACTS)]
         table = table.join(pd.DataFrame(components, columns=[f"c{n}" for n in range(components.shape[1])]))
-        write_atomically(
-            folder / FILE, lambda file: table.to_csv(file, index=False, compression={"method": "gzip", "mtime": 1})
-        )
+        folder.write_table(FILE, table)
 
 
 def principal_components(points: np.ndarray) -> np.ndarray:

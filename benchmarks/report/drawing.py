@@ -11,7 +11,7 @@ def panels(down: int, across: int, width: float, height: float) -> tuple[Any, An
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    plt.rcParams |= {"svg.hashsalt": "sonozoo", "svg.fonttype": "none", "font.size": 9}
+    plt.rcParams |= {"svg.hashsalt": "sonozoo", "svg.fonttype": "none", "font.size": 9, "text.parse_math": False}
     figure, axes = plt.subplots(down, across, figsize=(width * across, height * down), squeeze=False)
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)

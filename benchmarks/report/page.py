@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from PIL import Image
 
 from benchmarks.analyses.base import Figure, Findings
@@ -62,25 +63,19 @@ def _gallery(results: Results, key: str) -> Shown:
 
 
 def _section(table: Printed, drawn: list[tuple[Figure, str]], gallery: Shown) -> dict[str, Any]:
-    wide = table.wide("<b>{}</b>", "<i>{}</i>").map(_keep_bold).reset_index()
+    wide = table.wide("<b>{}</b>", "<i>{}</i>", escape).reset_index()
     return {
         "title": table.title,
-        "head": list(wide.columns),
-        "rows": wide.to_numpy().tolist(),
+        "head": [Markup(head) for head in wide.columns],
+        "rows": [[Markup(cell) for cell in row] for row in wide.to_numpy().tolist()],
         "notes": table.notes,
         "tests": table.printed_tests().to_dict("split") if len(table.tests) else None,
         "tests_note": TESTS_NOTE,
         "figures": [
-            {"svg": text[text.index("<svg") :], "caption": figure.caption}
+            {"svg": Markup(text[text.index("<svg") :]), "caption": figure.caption}
             for figure, text in drawn
             if figure.under == table.key
         ],
         "gallery": gallery[0],
         "columns": gallery[1],
     }
-
-
-def _keep_bold(text: str) -> str:
-    bold = text.startswith("<b>")
-    inner = escape(text.removeprefix("<b>").removesuffix("</b>") if bold else text)
-    return f"<b>{inner}</b>" if bold else inner

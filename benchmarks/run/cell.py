@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from benchmarks.analyses.base import Measurement
 from benchmarks.analyses.registry import ANALYSES
-from benchmarks.cells import OF_VERSIONS
+from benchmarks.cells import for_command_line
 from benchmarks.layers import merge
 from benchmarks.results import CellFolder, Metric, read_images
 from benchmarks.run.budget import InUse, Stopwatch, updates
@@ -129,7 +129,7 @@ def _surroundings(folder: CellFolder) -> dict[str, Any]:
 def _runnable(config: dict[str, Any], folder: CellFolder) -> dict[str, Any]:
     """The config as the command line takes it; a translator's checkpoint, which is named from the results folder on, is
     named in full."""
-    config = {key: value for key, value in config.items() if key not in ("tests", OF_VERSIONS, *ANALYSES)}
+    config = for_command_line(config)
     translator = config["model"].get("init_args", {}).get("translator")
     if translator is None:
         return config

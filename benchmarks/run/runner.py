@@ -12,18 +12,15 @@ from typing import Any
 
 import torch
 
-from benchmarks.analyses.registry import ANALYSES
 from benchmarks.cells import Cell
 from benchmarks.results import CellFolder, Results
 from benchmarks.run.cell import BUSY, REFUSED, run_cell
 from benchmarks.run.display import Display
 from benchmarks.suite import Suite
-from benchmarks.tables.statistics import OF_SET
 from datamodules.cache import available_cpus
 from datamodules.disk import DiskError
 from datamodules.endings import SIGNALS, STATUSES
 from datamodules.errors import InputError
-from zoo.metrics import METRICS
 
 POLL_S = 0.5
 PATIENCE_S = 20  # for a cell that was told to end
@@ -34,48 +31,30 @@ def run_suite(suite: Suite, results: Results, jobs: int | None = None, retry_fai
     """Run what is not done yet; return the number of failed cells.
 
     Raises:
-        InputError: a metric that does not exist, or the folder holds another suite's results.
+        InputError: the folder holds another suite's results.
     """
-    _check_metrics(suite)
-    if results.plan_file.is_file() and results.plan.suite != suite.name:
+    if results.earlier_plan and results.earlier_plan.suite != suite.name:
         raise InputError(f"{results.out}: holds results of the suite '{results.plan.suite}'; choose another --out")
     results.write_plan(suite.plan())
     unique = list({cell.hash: cell for cell in reversed(suite.cells)}.values())[::-1]  # by its first name and place
+    _set_damaged_aside(results, unique)
     waiting = [cell for cell in unique if _is_due(results.cell(cell.hash), retry_failed)]
     Runner(results, unique, waiting, jobs or default_jobs()).run()
     return sum(results.cell(cell.hash).failure is not None for cell in unique)
 
 
-def _check_metrics(suite: Suite) -> None:
-    known = {*METRICS, *(metric.name for analysis in ANALYSES.values() for metric in analysis.metrics)}
-    InputError.raise_for(
-        f"table '{key}': metric '{name}' is none of {', '.join(sorted(known))}; correct it"
-        for key, table in suite.tables.items()
-        for name in table.metrics
-        if name not in known
-    )
-    InputError.raise_for(
-        f"table '{key}': search '{table.search}': {why}; name another of its metrics"
-        for key, table in suite.tables.items()
-        if (why := _unfit_for_search(table.search))
-    )
-
-
-def _unfit_for_search(name: str) -> str:
-    """Why no row can be chosen by a metric; "" where it can, or nothing is asked for."""
-    if name not in METRICS:
-        return "it is measured by an analysis" if name else ""
-    facts = METRICS[name].facts()
-    if facts["pooling"] == OF_SET:
-        return "it is one number of a whole set, so how sure a choice by it is cannot be said"
-    if facts["higher_is_better"] is None:
-        return "it has no direction, its best is the closest to 0"
-    return "in likeness to the source nothing beats the source itself" if facts["compares"] == "source" else ""
-
-
 def default_jobs() -> int:
     """One cell a GPU; on CPUs alone two at a time, since two small cells on a core each are faster than one on two."""
     return torch.cuda.device_count() or min(2, available_cpus())
+
+
+def _set_damaged_aside(results: Results, cells: list[Cell]) -> None:
+    """Those whose files cannot be read are run again; where a checkpoint is left, they are tested alone."""
+    for cell in cells:
+        folder = results.cell(cell.hash)
+        if damage := folder.damage:
+            print(f"{cell.name}: {damage}; it is run again", flush=True)
+            folder.set_aside()
 
 
 def _is_due(folder: CellFolder, retry_failed: bool) -> bool:

@@ -10,6 +10,7 @@ from benchmarks.speed.frames import frame_speed
 from benchmarks.speed.methods import Workload, method_speed
 from benchmarks.speed.phantom import phantom_speed
 from benchmarks.speed.superpixels import superpixel_speed
+from datamodules.tables import csv_text
 from datamodules.writers import write_text_atomically
 
 
@@ -29,6 +30,6 @@ def measure_speed(only: str | None = None, out: Path | None = None) -> dict[str,
     for name, table in tables.items():
         print(table.to_string(index=False), end="\n\n")
         if out is not None:
-            write_text_atomically(out / f"{name}.csv", table.to_csv(index=False))
+            write_text_atomically(out / f"{name}.csv", csv_text(table))
     print(", ".join(f"{key}: {value}" for key, value in environment().items()))
     return tables

@@ -5,11 +5,14 @@ from benchmarks.analyses.registry import ANALYSES
 from benchmarks.results import Results
 from benchmarks.tables.printing import Printed
 from benchmarks.tables.scores import scores_table
+from datamodules.errors import InputError
+from datamodules.tables import csv_text
 from datamodules.writers import write_text_atomically
 
 
 def make_findings(results: Results) -> list[Findings]:
     """What is to be printed and drawn, in order: of every table of the suite its scores and what else it asks for."""
+    results.check_cells()
     findings = []
     for key, table in results.plan.tables.items():
         asked = [ANALYSES[name] for name in ANALYSES if name in table.analyses]
@@ -26,14 +29,32 @@ def make_tables(results: Results) -> list[Printed]:
 
 def write_tables(results: Results) -> list[Findings]:
     """Write ``tables/<key>.csv``, ``.md`` and ``.tex``, ``<key>_tests.csv`` where rows are compared, and what else a
-    table brings; return what they were made of."""
+    table brings; return what they were made of.
+
+    Raises:
+        InputError: a cell's file is damaged, or two tables would write one file; nothing is written then.
+    """
+    results.check_places()
     findings = make_findings(results)
+    texts: dict[str, str] = {}
     for table in (table for found in findings for table in found.tables):
-        texts = {f"{table.key}.csv": table.cells.to_csv(index=False), f"{table.key}.md": table.markdown(),
-                 f"{table.key}.tex": table.latex()}  # fmt: skip
-        if len(table.tests):
-            texts[f"{table.key}_tests.csv"] = table.tests.to_csv(index=False)
-        texts |= {f"{name}.csv": file.to_csv(index=False) for name, file in table.files.items()}
-        for name, text in texts.items():
-            write_text_atomically(results.tables / name, text)
+        own = _files(table)
+        InputError.raise_for(
+            f"table '{table.key}': another table writes {name}; rename one" for name in own if name in texts
+        )
+        texts |= own
+    for name, text in texts.items():
+        write_text_atomically(results.tables / name, text)
     return findings
+
+
+def _files(table: Printed) -> dict[str, str]:
+    """The text of each file of a table, by name."""
+    texts = {
+        f"{table.key}.csv": csv_text(table.cells),
+        f"{table.key}.md": table.markdown(),
+        f"{table.key}.tex": table.latex(),
+    }
+    if len(table.tests):
+        texts[f"{table.key}_tests.csv"] = csv_text(table.tests)
+    return texts | {f"{name}.csv": csv_text(file) for name, file in table.files.items()}

@@ -1,6 +1,7 @@
 """A table as it is printed: text, Markdown and LaTeX."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -18,7 +19,19 @@ TESTS_NOTE = (
     "cover training. p-values of one kind are adjusted for all tests of this table (Holm), the paper's excepted; the "
     "unadjusted are in the CSV."
 )
-LATEX = {"±": "$\\pm$", "~": "\\textasciitilde{}", "<": "$<$", ">": "$>$"}
+LATEX = {
+    "\\": "\\textbackslash{}",
+    "{": "\\{",
+    "}": "\\}",
+    "^": "\\textasciicircum{}",
+    "~": "\\textasciitilde{}",
+    "±": "$\\pm$",
+    "<": "$<$",
+    ">": "$>$",
+} | {sign: f"\\{sign}" for sign in "&%$#_"}
+LABEL = re.compile(r"[^\w.:-]+")  # what cannot be in the name of a LaTeX reference
+# What Markdown would take for a mark: always, at the edge of a word, or before what makes it one.
+MARKDOWN = re.compile(r"[\\`*|]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|\](?=[(\[])|&(?=#?\w+;)")
 NAN = float("nan")
 
 
@@ -100,30 +113,38 @@ class Printed:
         """All numbers, a line an entry."""
         return pd.DataFrame([asdict(entry) for entry in self.entries]).drop(columns="digits", errors="ignore")
 
-    def wide(self, bold: str = "{}", apart: str = "{}") -> pd.DataFrame:
+    def wide(self, bold: str = "{}", apart: str = "{}", escape: Callable[[str], str] = str) -> pd.DataFrame:
         """Text as printed: a row a method, a column a metric (and group), the paper's numbers beside ours. ``bold`` and
-        ``apart`` are what the best numbers and the names of ceilings are put into."""
+        ``apart`` are what the best numbers and the names of ceilings are put into, the only marks in it: every text,
+        heads and names included, is escaped before."""
         columns: dict[str, dict[str, str]] = {}
         for entry in self.entries:
-            text = entry.printed()
+            text = escape(entry.printed())
             columns.setdefault(entry.head, {})[entry.label] = bold.format(text) if entry.best else text
             if paper := entry.printed_paper():
-                columns.setdefault(f"{entry.head}, paper", {})[entry.label] = paper
+                columns.setdefault(f"{entry.head}, paper", {})[entry.label] = escape(paper)
         order = [head + tail for head in columns if not head.endswith(", paper") for tail in ("", ", paper")]
         rows = self._rows()
         wide = pd.DataFrame(columns, index=list(rows)).fillna("")
-        wide.index = pd.Index([apart.format(label) if rows[label] else label for label in rows])
-        wide.index.name = self.index
-        return wide[[head for head in order if head in wide.columns]]
+        wide = wide[[head for head in order if head in wide.columns]]
+        wide.columns = pd.Index([escape(head) for head in wide.columns])
+        named = {label: escape(label) for label in rows}
+        wide.index = pd.Index([apart.format(named[label]) if rows[label] else named[label] for label in rows])
+        wide.index.name = escape(self.index)
+        return wide
 
     def _rows(self) -> dict[str, bool]:
         """The labels in order, and whether each stands apart."""
         return {entry.label: entry.apart for entry in self.entries}
 
     def markdown(self) -> str:
-        wide = self.wide("**{}**", "*{}*").reset_index()
-        text = f"### {self.title}\n\n{_markdown(wide)}\n\n" + "\n".join(f"{note}  " for note in self.notes) + "\n"
-        return text + (f"\n{_markdown(self.printed_tests())}\n\n{TESTS_NOTE}\n" if len(self.tests) else "")
+        wide = self.wide("**{}**", "*{}*", _markdown_escape).reset_index()
+        notes = "\n".join(f"{_markdown_escape(note)}  " for note in self.notes)
+        text = f"### {_markdown_escape(self.title)}\n\n{_markdown(wide)}\n\n{notes}\n"
+        if not len(self.tests):
+            return text
+        tests = self.printed_tests().rename(columns=_markdown_escape).map(_markdown_escape)
+        return f"{text}\n{_markdown(tests)}\n\n{TESTS_NOTE}\n"
 
     def printed_tests(self) -> pd.DataFrame:
         """Text as printed: the differences with their tests."""
@@ -146,11 +167,9 @@ class Printed:
         }
 
     def latex(self) -> str:
-        wide = self.wide("\\textbf{{{}}}", "\\textit{{{}}}").map(_latex_escape)
-        wide.columns = pd.Index([_latex_escape(name) for name in wide.columns])
-        wide.index = pd.Index([_latex_escape(name) for name in wide.index])
+        wide = self.wide("\\textbf{{{}}}", "\\textit{{{}}}", _latex_escape)
         caption = _latex_escape(" ".join([self.title + ".", *self.notes]))
-        text = wide.style.to_latex(hrules=True, caption=caption, label=f"tab:{self.key}", position="tb")
+        text = wide.style.to_latex(hrules=True, caption=caption, label=f"tab:{LABEL.sub('_', self.key)}", position="tb")
         return _ruled(text, list(self._rows().values()))
 
 
@@ -166,7 +185,7 @@ def _ruled(text: str, apart: list[bool]) -> str:
 
 def _markdown(table: pd.DataFrame) -> str:
     lines = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _p_value(p: float) -> str:
@@ -175,13 +194,10 @@ def _p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _plain(cell: str) -> str:
-    return str(cell).replace("|", "\\|")
+def _markdown_escape(text: str) -> str:
+    """In one line, and without marks."""
+    return MARKDOWN.sub(lambda mark: f"\\{mark[0]}", " ".join(text.split()))
 
 
 def _latex_escape(text: str) -> str:
-    for character in "&%$#_":
-        text = text.replace(character, "\\" + character)
-    for character, printed in LATEX.items():
-        text = text.replace(character, printed)
-    return text
+    return "".join(LATEX.get(character, character) for character in " ".join(text.split()))

@@ -9,7 +9,6 @@ from benchmarks.analyses.base import Measurement, Scores
 from benchmarks.analyses.radiomics.extraction import Region, Settings, extract
 from benchmarks.analyses.radiomics.regions import lesion_dice, parts
 from benchmarks.results import CellFolder, Metric
-from datamodules.writers import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,9 +52,7 @@ class RadiomicsMeasurement(Measurement):
 
     def write(self, folder: CellFolder) -> None:
         table = pd.concat(self.features, ignore_index=True)
-        write_atomically(
-            folder / FILE, lambda file: table.to_csv(file, index=False, compression={"method": "gzip", "mtime": 1})
-        )
+        folder.write_table(FILE, table)
 
 
 def measure(images: list[dict[str, Any]], data: "UltrasoundDataModule", settings: Settings) -> pd.DataFrame:
