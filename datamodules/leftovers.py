@@ -18,8 +18,8 @@ PART = ".part"  # ending of a file that is being written
 @contextmanager
 def open_part(path: Path) -> Iterator[IO[bytes]]:
     """A new hidden file beside ``path``, locked for as long as it is open."""
-    name = {"dir": path.parent, "prefix": f".{path.name[:40]}.", "suffix": PART}
-    with tempfile.NamedTemporaryFile(**name, delete=False) as file:
+    start = f".{path.name[:40]}."
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=start, suffix=PART, delete=False) as file:
         _lock(file)
         if Path(file.name).exists():
             yield file
