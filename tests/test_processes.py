@@ -76,8 +76,8 @@ def test_two_processes_step_as_one_that_accumulates_their_batches(tmp_path):
 
 def test_names_of_files_are_each_its_own_whatever_lies_beside_them():
     names = Names(".png", ["_confidence.png"])
-    found = [names.of(one) for one in ("a b", "a_b", "A_b", "a_b_confidence", "x", 300 * "y", 300 * "y" + "z")]
-    assert found[:5] == ["a_b.png", "a_b_1.png", "A_b_2.png", "a_b_confidence_1.png", "x.png"]
+    found = [names.of(one) for one in ("a b", "a_b", "A_b", "a_b_confidence", "a/b", 300 * "y", 300 * "y" + "z")]
+    assert found[:5] == ["a_b.png", "a_b_1.png", "A_b_2.png", "a_b_confidence_1.png", "a_b_3.png"]
     beside = [file.removesuffix(".png") + "_confidence.png" for file in found]
     assert len({file.casefold() for file in [*found, *beside]}) == 14
     assert names.of("a_b") == "a_b_1.png", "an id keeps its name"
