@@ -105,6 +105,24 @@ def test_physical_predictions_keep_their_unit(tmp_path, format):
     assert 60 < values.mean() < 120, "an untrained sigmoid is near the middle of 0 to 180 kPa"
 
 
+BAD = {
+    "unknown key": (["--data.patience=3"], "patience"),
+    "unknown method": (["--model=Pix3Pix"], "Pix3Pix"),
+    "wrong type": (["--data.batch_size=many"], "batch_size"),
+    "fold": (["--data.fold=3"], "fold 3 does not exist: there are 3 folds, 0 to 2"),
+    "fractions": (["--data.fractions=[0.5,0.5,0.5]"], "add up to 1"),
+    "unpaired data": (
+        ["--data.task=harmonization"],
+        "trains on pairs, and the task 'harmonization' has none",
+    ),
+    "no patients": (["--data.patients=0"], "simulate at least one"),
+    "empty split": (["--data.patients=1"], "is empty"),
+    "lpips": (["--evaluation.lpips_weights=/nowhere/vgg.pth"], "lpips_weights '/nowhere/vgg.pth': no such file"),
+    "fid": (["--evaluation.fid_weights=/nowhere/inception.pth"], "fid_weights '/nowhere/inception.pth': no such file"),
+    "config": (["--config=/nowhere/a.yaml"], "/nowhere/a.yaml"),
+}
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_ends_with_status_2_before_anything_is_written(name, tmp_path, capsys):
     more, message = BAD[name]
