@@ -14,7 +14,16 @@ CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, e
 
 
 class DiskError(InputError):
-    """The input was good; the disk has refused. With room, or another folder, the same command goes on."""
+    """The input was good; the disk has refused. With room, or another folder, the same command goes on.
+
+    Attributes:
+        checkpoint: from which it does so, where there is one.
+    """
+
+    checkpoint = ""
+
+    def __str__(self) -> str:
+        return super().__str__() + (f", with --ckpt_path {self.checkpoint}" if self.checkpoint else "")
 
 
 @contextmanager
@@ -75,4 +84,7 @@ def _full(folder: Path, needed: int) -> str:
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count / 1e3:.0f} kB"

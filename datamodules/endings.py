@@ -15,15 +15,16 @@ class Ended(BaseException):
 
     Attributes:
         status: which the process has to exit with.
-        advice: how to go on, where whoever was interrupted knows it.
+        checkpoint: from which the same command goes on, where there is one.
     """
 
     def __init__(self, number: int) -> None:
-        self.status, self.advice = 128 + number, ""
+        self.status, self.checkpoint = 128 + number, ""
         super().__init__(f"ended by {signal.Signals(number).name}")
 
     def __str__(self) -> str:
-        return f"{self.args[0]}; {self.advice}" if self.advice else self.args[0]
+        how = f"; go on by the same command with --ckpt_path {self.checkpoint}" if self.checkpoint else ""
+        return f"{self.args[0]}{how}"
 
 
 def end_by_signal() -> None:

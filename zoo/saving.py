@@ -8,7 +8,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins import TorchCheckpointIO
+from pytorch_lightning.trainer.states import TrainerFn
 
+from datamodules.disk import DiskError
 from datamodules.endings import Ended
 from datamodules.writers import write_atomically
 
@@ -52,8 +54,8 @@ class LastCheckpoint(ModelCheckpoint):
         return Path(str(self.dirpath)) / "last.ckpt"
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Tells whoever is told to end how to go on."""
+        """Tells whoever was told to end, or has found no room, from where to go on."""
         super().on_exception(trainer, pl_module, exception)
-        if isinstance(exception, Ended) and trainer.training:
+        if isinstance(exception, Ended | DiskError) and trainer.state.fn == TrainerFn.FITTING:
             kept = self.file if self.dirpath and self.file.is_file() else trainer.ckpt_path
-            exception.advice = f"go on by the same command with --ckpt_path {kept}" if kept else "nothing was trained"
+            exception.checkpoint = str(kept or "")
