@@ -68,7 +68,7 @@ class LatentMeasurement(Measurement):
         self.maps: list[np.ndarray] = []
 
     def take(self, column: str, method: "Method", batch: "Batch", output: "Output") -> None:
-        if column not in self.columns:
+        if column not in self.columns or not method.trainable:  # a trivial row or a ceiling has no such map
             return
         maps = method.latent(batch["source"]).flatten(1).float().cpu().numpy()
         for index, image_id in enumerate(batch["id"]):
