@@ -7,6 +7,7 @@ put there in one step, under a lock, so that several processes share one set and
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from datamodules.errors import InputError
 
 LEVELS = 65535
 ELSEWHERE = "name another folder by SONOZOO_CACHE or data.cache_dir"
+HALF_BUILT = re.compile(r"\.[0-9a-f]{20}\.\w+")  # the name of a folder that is to become one of the cache
 VERSION = 1  # raise it when the stored arrays change their meaning
 
 
@@ -87,8 +89,15 @@ class ImageCache:
 
 
 def default_cache_dir() -> Path:
-    """``$SONOZOO_CACHE``, or ``~/.cache/sonozoo``."""
-    return Path(os.environ.get("SONOZOO_CACHE") or Path.home() / ".cache" / "sonozoo")
+    """``$SONOZOO_CACHE``, or ``~/.cache/sonozoo``.
+
+    Raises:
+        InputError: nobody says where the home is.
+    """
+    try:
+        return Path(os.environ.get("SONOZOO_CACHE") or Path.home() / ".cache" / "sonozoo")
+    except RuntimeError:
+        raise InputError("SONOZOO_CACHE: names no folder, and there is no home to keep images in; name one") from None
 
 
 def open_or_build(source: ImageSource, cache_dir: Path | str | None = None, jobs: int | None = None) -> ImageCache:
@@ -126,7 +135,7 @@ def _lock_of(folder: Path) -> Path:
 
 def _remove_leftovers(root: Path) -> None:
     """What killed processes have left half-built: nobody holds the lock of what it was to become."""
-    for temporary in root.glob(".*.*"):
+    for temporary in (path for path in root.glob(".*.*") if HALF_BUILT.fullmatch(path.name)):
         with suppress(Timeout), FileLock(_lock_of(root / temporary.name.split(".")[1]), timeout=0):
             shutil.rmtree(temporary, ignore_errors=True)
 

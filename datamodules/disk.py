@@ -10,6 +10,7 @@ from pathlib import Path
 from datamodules.errors import InputError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # of a disk, a quota, a limit on files
+UNMISTAKABLE = FULL | {errno.EROFS}
 CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
 
 
@@ -58,14 +59,15 @@ def fault_behind(error: BaseException, folder: Path) -> InputError | None:
     found = InputError.behind(error)
     if found is None and isinstance(error, OSError):
         earlier = InputError.behind(error.__context__)  # tidying up after a full disk meets the same
-        line = refusal(error, Path(error.filename) if error.filename else folder)
+        full = error.errno in UNMISTAKABLE  # of others only who writes knows that it was no reading
+        line = refusal(error, Path(error.filename) if error.filename else folder) if full else None
         return earlier or (DiskError(line) if line else None)
     return found
 
 
 def check_room(folder: Path, needed: int) -> None:
     """Raises DiskError if fewer than that many bytes are free in a folder."""
-    if shutil.disk_usage(folder).free < needed:
+    if _free(folder) < needed:
         raise DiskError(_full(folder, needed))
 
 
@@ -75,12 +77,21 @@ def reserve(file: Path) -> None:
     size = file.stat().st_size
     if size and hasattr(os, "posix_fallocate"):  # macOS has none
         with file.open("r+b") as opened:
-            os.posix_fallocate(opened.fileno(), 0, size)
+            try:
+                os.posix_fallocate(opened.fileno(), 0, size)
+            except OSError as error:
+                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # of a disk that cannot
+                    raise
 
 
 def _full(folder: Path, needed: int) -> str:
-    room = f"; {_size(needed)} are needed there and {_size(shutil.disk_usage(folder).free)} are free" if needed else ""
+    room = f"; {_size(needed)} are needed there and {_size(_free(folder))} are free" if needed else ""
     return f"{folder}: the disk is full{room}; make room and run the same command again"
+
+
+def _free(folder: Path) -> int:
+    there = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.is_dir())
+    return shutil.disk_usage(there).free
 
 
 def _size(count: int) -> str:

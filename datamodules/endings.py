@@ -49,6 +49,13 @@ def ended_by_signal() -> Iterator[None]:
                 signal.signal(number, handler)
 
 
+def leave_signals_to_parent(*worker: int) -> None:
+    """A loader's process hears a signal to its whole group, too. Were it to end by itself, torch would raise an error
+    in the middle of the parent's tidying up; it ends with its parent anyhow."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _end(number: int, frame: FrameType | None) -> None:
     for each in SIGNALS:
         signal.signal(each, signal.SIG_DFL)

@@ -20,7 +20,7 @@ def open_part(path: Path) -> Iterator[IO[bytes]]:
     """A new hidden file beside ``path``, locked for as long as it is open."""
     start = f".{path.name[:40]}."
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=start, suffix=PART, delete=False) as file:
-        _lock(file)
+        _lock(file, wait=True)  # for a sweep that may just be at it
         if Path(file.name).exists():
             yield file
             return
@@ -40,10 +40,10 @@ def sweep(folder: Path) -> None:
             continue
 
 
-def _lock(file: IO[bytes]) -> bool:
+def _lock(file: IO[bytes], wait: bool = False) -> bool:
     """Whether nobody else holds the file. Where a file system has no locks, nobody is said to be gone."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except (OSError, AttributeError):
         return False
     return True

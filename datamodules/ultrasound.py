@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, d
 
 from datamodules.batch import Batch, ImageConsumer, Task
 from datamodules.cache import ImageCache, ImageSource, available_cpus, open_or_build
+from datamodules.endings import leave_signals_to_parent
 from datamodules.errors import InputError
 from datamodules.manifest import CLASSES, SPLITS
 from datamodules.splits import check_fold, check_not_empty, number_of_folds, split_patients
@@ -336,6 +337,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             collate_fn=_collate,
             generator=torch.Generator().manual_seed(self.seed),
+            worker_init_fn=leave_signals_to_parent,
         )
 
 

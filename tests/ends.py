@@ -6,6 +6,8 @@ import signal
 import pytorch_lightning as pl
 import torch
 
+from datamodules.disk import DiskError
+
 
 class Signal(pl.Callback):
     """Sends the process a signal before it trains on (tests, predicts) batch ``step`` of all epochs."""
@@ -30,6 +32,14 @@ class Poison(pl.Callback):
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch, batch_idx: int) -> None:
         if trainer.global_rank == self.rank:
             batch["source"].fill_(float("nan"))
+
+
+class NoRoom(pl.Callback):
+    """One process finds the disk full."""
+
+    def on_train_batch_start(self, trainer: pl.Trainer, *args) -> None:
+        if trainer.global_rank == 1:
+            raise DiskError("/somewhere: the disk is full")
 
 
 class Overflow(pl.Callback):

@@ -108,12 +108,13 @@ def test_what_a_killed_writer_has_left_is_removed_and_what_another_writes_is_not
 
 
 def test_a_half_built_cache_is_removed_unless_it_is_being_built(tmp_path):
-    for name in ("gone", "busy"):
-        (tmp_path / f".{name}.abc").mkdir()
-        (tmp_path / f".{name}.abc" / "source.npy").write_bytes(b"half")
-    with FileLock(tmp_path / "busy.lock"):
+    gone, busy = 20 * "0", 20 * "b"
+    for name in (f".{gone}.abc", f".{busy}.abc", ".config.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "source.npy").write_bytes(b"half")
+    with FileLock(tmp_path / f"{busy}.lock"):
         open_or_build(SOURCE, tmp_path)
-    assert {path.name for path in tmp_path.glob(".*")} == {".busy.abc"}
+    assert {path.name for path in tmp_path.glob(".*")} == {f".{busy}.abc", ".config.old"}, "a user's own stays"
 
 
 def test_two_runs_never_take_the_same_version(tmp_path):
@@ -123,12 +124,18 @@ def test_two_runs_never_take_the_same_version(tmp_path):
         taken = list(pool.map(lambda logger: logger.version, loggers))
     assert sorted(taken) == list(range(8))
     assert {logger.log_dir for logger in loggers} == {str(path) for path in (tmp_path / "lightning_logs").iterdir()}
+    (tmp_path / "lightning_logs" / "version_8").write_text("a user's own file")
+    late = CSVLogger(tmp_path)
+    versions_of_late = Versions([late])
+    assert late.version == 9
+    versions_of_late.release()
     named = CSVLogger(tmp_path, version=3)
     Versions([named])
     assert named.version == 3, "what a user names is taken as it is"
     (tmp_path / "lightning_logs" / "version_5" / "metrics.csv").write_text("of a run")
     versions.release()
-    assert [path.name for path in (tmp_path / "lightning_logs").iterdir()] == ["version_5"], "the rest was empty"
+    left = {path.name for path in (tmp_path / "lightning_logs").iterdir()}
+    assert left == {"version_5", "version_8"}, "the rest was empty"
 
 
 def test_long_names_are_cut_and_stay_apart():

@@ -1,6 +1,10 @@
 """Runs that are ended by a signal: what they leave, what they say, how they go on."""
 
+import os
 import signal
+import subprocess
+import sys
+import time
 
 import pandas as pd
 import pytest
@@ -8,6 +12,7 @@ import torch
 
 from datamodules.endings import Ended, end_by_signal, ended_by_signal
 from tests import tiny
+from tests.conftest import ROOT
 from zoo.cli import main
 
 
@@ -54,6 +59,22 @@ def test_fit_says_how_to_go_on_and_goes_on_to_the_same_bits(number, step, saved,
     again = weights(last(tmp_path, 1))
     assert again.keys() == whole.keys()
     assert all(torch.equal(again[name], whole[name]) for name in whole)
+
+
+def test_a_signal_to_the_whole_group_is_no_fault_of_the_loaders_workers(tmp_path):
+    """As Ctrl-C and a cluster send it; beside a GPU there are workers by default."""
+    command = [*tiny.command("sswe", tmp_path), "--trainer.max_epochs=2000", "--data.num_workers=1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zoo", *command], cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not last(tmp_path).is_file() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143, said
+    assert "Traceback" not in said
+    assert f"error: ended by SIGTERM; go on by the same command with --ckpt_path {last(tmp_path)}" in said
 
 
 def test_a_test_and_a_prediction_that_are_ended_are_no_results(tmp_path, capsys):

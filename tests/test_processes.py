@@ -60,6 +60,14 @@ def test_a_loss_that_is_not_finite_in_one_process_stops_both(tmp_path):
     assert said[0].startswith("error: step 2: the loss is not finite on the batch ")
 
 
+def test_what_one_process_meets_alone_ends_both_and_is_said(tmp_path):
+    done = run(tiny.command("sswe", tmp_path, *TWO, "--trainer.callbacks+=tests.ends.NoRoom"))
+    said = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert done.returncode == 2, done.stderr
+    assert "error: another process of this run has stopped; its own line says why" in said
+    assert any(line.startswith("error: /somewhere: the disk is full") for line in said)
+
+
 def test_two_processes_step_as_one_that_accumulates_their_batches(tmp_path):
     few = ["--data.batch_size=1", "--data.augmentation=null", "--trainer.max_epochs=1"]
     together = run(tiny.command("sswe", tmp_path / "two", *few, *TWO, "--trainer.limit_train_batches=1"))

@@ -28,8 +28,9 @@ from zoo.checkpoints import OF_TRAINING, arguments_of, check_continued, check_me
 from zoo.choices import fault_in
 from zoo.endings import Endings
 from zoo.evaluation import Evaluation
-from zoo.method import Method, data_of
+from zoo.method import PLACES, Method, data_of
 from zoo.predictions import PredictionWriter
+from zoo.processes import AgreedError
 from zoo.registry import METHODS
 from zoo.resuming import Restoring
 from zoo.saving import LastCheckpoint, WholeCheckpointIO
@@ -150,10 +151,11 @@ class SonozooCLI(LightningCLI):
         remade(path, getattr(import_module(module), name), checkpoint)  # before any data are read
         given = vars(config["model"].get("init_args", Namespace()))
         asked = {key: value for key, value in given.items() if value is not None and key not in FROM_DATA}
+        moved = {key: asked.pop(key) for key in PLACES if key in asked}
         if subcommand != "fit":  # where only what tells one kind of training from another may not be overruled
             asked = {key: value for key, value in asked.items() if key in OF_TRAINING}
         check_continued(path, asked, checkpoint)
-        arguments = {key: value for key, value in arguments_of(checkpoint).items() if key not in FROM_DATA}
+        arguments = {key: value for key, value in arguments_of(checkpoint).items() if key not in FROM_DATA} | moved
         model = {"class_path": config["model"]["class_path"], "init_args": arguments}
         self.config = self.parser.parse_object({subcommand: {"model": model}}, self.config)
 
@@ -184,8 +186,10 @@ def main(args: ArgsType = None) -> int:
 
 
 def _say(error: BaseException) -> None:
-    """In a line of its own each, and of several processes once."""
-    for line in str(error).splitlines() if getattr(rank_zero_only, "rank", 0) == 0 else ():
+    """In a line of its own each; what is known to all processes, once."""
+    if isinstance(error, Ended | AgreedError) and getattr(rank_zero_only, "rank", 0) != 0:
+        return
+    for line in str(error).splitlines():
         print(f"error: {line}", file=sys.stderr)
 
 

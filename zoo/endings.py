@@ -6,8 +6,11 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from datamodules.endings import end_by_signal
+from datamodules.errors import InputError
 from zoo.processes import end_children
 from zoo.versions import Versions
+
+BAD_INPUT = 2  # exit status
 
 
 class Endings(Callback):
@@ -29,8 +32,10 @@ class Endings(Callback):
     on_validation_start = on_test_start = on_predict_start = on_train_start
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        end_children(trainer.strategy.launcher)
+        ended = end_children(trainer.strategy.launcher)
         self.versions.release()
+        if BAD_INPUT in ended and InputError.behind(exception) is None:  # all that we see is that nobody answers
+            exception.__cause__ = InputError("another process of this run has stopped; its own line says why")
         if isinstance(exception, OSError) and exception.filename is None:  # of a write to an open file
             exception.filename = _written_to(trainer)
 

@@ -15,7 +15,7 @@ from datamodules.cache import ImageCache, ImageSource
 from datamodules.errors import InputError
 from zoo.checkpoints import OF_TRAINING, check_content, check_continued, check_method, check_weights
 from zoo.output import Output
-from zoo.processes import from_all
+from zoo.processes import AgreedError, from_all
 from zoo.resuming import STEPPED, check_resumed, check_saved
 
 PLACES = ("translator",)  # arguments that name a file, which may have been moved with its folder
@@ -44,7 +44,7 @@ class Method(pl.LightningModule):
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
         self.gradient_clip_val, self.channels_last, self.compile_networks = gradient_clip_val, channels_last, compile
-        self._pending: tuple[Tensor, int, list[str]] | None = None
+        self._pending: tuple[Tensor, Tensor, int, list[str]] | None = None
         self._resumed: dict[str, Any] | None = None  # a checkpoint, until training goes on from it
 
     needs_target: bool = True  # whether it can be trained or tested on data without targets
@@ -110,16 +110,17 @@ class Method(pl.LightningModule):
         self._stop_if_pending_is_bad()
         # Looked at one step later, when the device has long computed it: looking at once would make it wait.
         finite = torch.stack(list(values.values())).isfinite().all()
-        self._pending = (finite, self.global_step, list(batch["id"]))
+        everywhere = self.trainer.strategy.reduce(finite.float().clone(), reduce_op="mean")
+        self._pending = (finite, everywhere, self.global_step, list(batch["id"]))
 
     def _stop_if_pending_is_bad(self) -> None:
         if self._pending is None:
             return
-        finite, step, ids = self._pending
+        finite, everywhere, step, ids = self._pending
         self._pending = None
-        if not self._all_agree(bool(finite)):
+        if everywhere < 1:  # of several processes, all stop together
             bad = [name for part in from_all([] if finite else ids) for name in part]
-            raise InputError(
+            raise AgreedError(
                 f"step {step}: the loss is not finite on the batch {', '.join(bad)}; look at these images, "
                 "lower the learning rate or clip gradients; the last checkpoint is from before this step"
             )
@@ -128,17 +129,13 @@ class Method(pl.LightningModule):
         """Raises InputError before they are saved: weights, and statistics of batches, may be infinite while the loss
         is still a number."""
         bad = not_finite(self)
-        if not self._all_agree(not bad):
+        if not self.trainer.strategy.reduce_boolean_decision(not bad, all=True):
             names = sorted({name for part in from_all(bad) for name in part})
-            raise InputError(
+            raise AgreedError(
                 f"epoch {self.current_epoch}: {len(names)} of the network's weights and statistics are not finite "
                 f"({', '.join(names[:3])}{', ...' * (len(names) > 3)}); lower the learning rate or clip gradients; the "
                 "last checkpoint is from before this epoch"
             )
-
-    def _all_agree(self, decision: bool) -> bool:
-        """Of several processes, all stop together; one that goes on would wait for the others for ever."""
-        return self.trainer.strategy.reduce_boolean_decision(decision, all=True)
 
     # Lightning steps epoch schedulers after the checkpoint is written, and not at all in manual optimisation; both
     # would make a resumed run differ from an uninterrupted one. So they are stepped here, before the checkpoint.

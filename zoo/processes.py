@@ -1,12 +1,20 @@
 """Processes: what several of them have to agree on, and that none is left behind."""
 
 import subprocess
-from contextlib import suppress
+import time
 from typing import Any
 
 import torch
+from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 
-PATIENCE_S = 3  # for a child that waits for the others and cannot hear a signal
+from datamodules.errors import InputError
+
+GRACE_S = 1  # for a child that is at its end already
+PATIENCE_S = 3  # for those that wait for the others and cannot hear a signal
+
+
+class AgreedError(InputError):
+    """Found by all processes of a run together, so that one of them says it."""
 
 
 def from_all(value: Any) -> list[Any]:
@@ -23,13 +31,26 @@ def gathered(rows: list[dict]) -> list[dict]:
     return list({row["id"]: row for part in from_all(rows) for row in part}.values())
 
 
-def end_children(launcher: Any) -> None:
-    """End the processes that this one has started for a run; none of them goes on alone."""
-    own: list[subprocess.Popen] = getattr(launcher, "procs", [])
-    children, own[:] = list(own), []  # else Lightning, which watches this list, kills us with the first that ends
+def end_children(launcher: Any) -> set[int]:
+    """End the processes that this one has started for a run; none of them goes on alone.
+
+    Returns:
+        the exit statuses of those that have ended by themselves.
+    """
+    if not isinstance(launcher, _SubprocessScriptLauncher):  # else Lightning's own way is the end of them
+        return set()
+    children, launcher.procs[:] = list(launcher.procs), []  # or Lightning, which watches it, kills us with the first
+    _wait(children, GRACE_S)
+    ended = {child.returncode for child in children if child.returncode is not None}
     for child in children:
         child.terminate()
+    _wait(children, PATIENCE_S)
     for child in children:
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(PATIENCE_S)
         child.kill()
+    return ended
+
+
+def _wait(children: list[subprocess.Popen], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while any(child.poll() is None for child in children) and time.monotonic() < deadline:
+        time.sleep(0.05)

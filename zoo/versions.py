@@ -1,5 +1,6 @@
 """Versions: of two runs that start together, each has a folder of its own."""
 
+import itertools
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
+
+from datamodules.disk import refusals
 
 
 class Versions:
@@ -32,14 +35,19 @@ class Versions:
 
     def _claiming(self, logger: Any, next_version: Callable[[], int]) -> Callable[[], int]:
         def claim() -> int:
-            root = Path(logger.root_dir)
-            while "://" not in str(logger.root_dir):  # where nobody can make a folder first
-                version = next_version()
-                new = [folder for folder in (*reversed(root.parents), root) if not folder.exists()]
-                with suppress(FileExistsError):
-                    (root / f"version_{version}").mkdir(parents=True)
-                    self.made += [*new, root / f"version_{version}"]
-                    return version
-            return next_version()
+            if "://" in str(logger.root_dir):  # where nobody can make a folder first
+                return next_version()
+            with refusals(Path(logger.root_dir)):
+                return self._make_next(Path(logger.root_dir), next_version())
 
         return claim
+
+    def _make_next(self, root: Path, first: int) -> int:
+        new = [folder for folder in (*reversed(root.parents), root) if not folder.exists()]
+        root.mkdir(parents=True, exist_ok=True)
+        for version in itertools.count(first):
+            with suppress(FileExistsError):
+                (root / f"version_{version}").mkdir()
+                break
+        self.made += [*new, root / f"version_{version}"]
+        return version

@@ -75,11 +75,12 @@ def _run_marked(folder: CellFolder, config: dict[str, Any], threads: int, queue:
     try:
         _run(folder, config, progress=lambda told: queue.put((folder.path.name, told)) if queue else None)
     except Exception as error:
-        traceback.print_exc()
         bad_input = fault_behind(error, folder.path)
         if isinstance(bad_input, DiskError):
-            queue.put((folder.path.name, str(bad_input)))
+            if queue:
+                queue.put((folder.path.name, str(bad_input)))
             sys.exit(REFUSED)
+        traceback.print_exc()
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         folder.mark_failed("; ".join(str(bad_input).splitlines()) if bad_input else reason, traceback.format_exc())
         sys.exit(1)
@@ -150,9 +151,10 @@ def _train(cli: SonozooCLI, folder: CellFolder, progress: Progress) -> dict[str,
     last = _checkpoint(folder, progress)
     try:
         cli.trainer.fit(cli.model, cli.datamodule, ckpt_path=last, weights_only=True)
-    except InputError as error:
-        if last is not None and str(error).startswith(f"{last}: "):
-            raise InputError(f"{error}; it is set aside as {_aside(last)}, --retry-failed starts anew") from error
+    except Exception as error:
+        fault = InputError.behind(error)
+        if last is not None and str(fault).startswith(f"{last}: "):
+            raise InputError(f"{fault}; it is set aside as {_aside(last)}, --retry-failed starts anew") from error
         raise
     return {
         "fit_s": stopwatch.seconds,
