@@ -58,5 +58,6 @@ def leave_signals_to_parent(*worker: int) -> None:
 
 def _end(number: int, frame: FrameType | None) -> None:
     for each in SIGNALS:
-        signal.signal(each, signal.SIG_DFL)
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, signal.SIG_DFL)
     raise Ended(number)

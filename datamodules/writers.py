@@ -51,7 +51,7 @@ def write_atomically(path: Path, write: Callable, needed: int = 0) -> None:
             its place, so that not even a power failure leaves half of it there.
 
     Raises:
-        InputError: the disk is full, or the folder cannot be written to.
+        DiskError: the disk is full, or the folder cannot be written to.
     """
     with refusals(path.parent, needed):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,12 +3,15 @@
 import errno
 import os
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import IO
 
 import pytest
+import yaml
 from filelock import FileLock
 from pytorch_lightning.loggers import CSVLogger
 
@@ -19,6 +22,7 @@ from datamodules.leftovers import PART, open_part, sweep
 from datamodules.phantom.simulate import PhantomSource
 from datamodules.writers import safe_name, write_text_atomically
 from tests import tiny
+from tests.conftest import ROOT
 from zoo.cli import main
 from zoo.versions import Versions
 
@@ -136,6 +140,18 @@ def test_two_runs_never_take_the_same_version(tmp_path):
     versions.release()
     left = {path.name for path in (tmp_path / "lightning_logs").iterdir()}
     assert left == {"version_5", "version_8"}, "the rest was empty"
+
+
+def test_two_runs_that_start_together_have_a_folder_and_a_config_each(tmp_path):
+    command = [sys.executable, "-m", "zoo", *tiny.command("sswe", tmp_path, "--trainer.max_epochs=1")]
+    both = [
+        subprocess.Popen([*command, f"--seed_everything={seed}"], cwd=ROOT, stdout=subprocess.DEVNULL)
+        for seed in (1, 2)
+    ]
+    assert [process.wait(timeout=240) for process in both] == [0, 0]
+    configs = [yaml.safe_load(path.read_text()) for path in tmp_path.glob("lightning_logs/*/config.yaml")]
+    assert sorted(config["seed_everything"] for config in configs) == [1, 2]
+    assert len(list(tmp_path.glob("lightning_logs/*/checkpoints/last.ckpt"))) == 2
 
 
 def test_long_names_are_cut_and_stay_apart():

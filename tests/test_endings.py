@@ -96,6 +96,8 @@ def test_signals_do_what_they_did_before_and_one_that_is_ignored_stays_so():
     try:
         with ended_by_signal():
             signal.raise_signal(signal.SIGINT)
+            with pytest.raises(Ended):
+                signal.raise_signal(signal.SIGTERM)
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, own)

@@ -110,7 +110,7 @@ class Method(pl.LightningModule):
         self._stop_if_pending_is_bad()
         # Looked at one step later, when the device has long computed it: looking at once would make it wait.
         finite = torch.stack(list(values.values())).isfinite().all()
-        everywhere = self.trainer.strategy.reduce(finite.float().clone(), reduce_op="mean")
+        everywhere = self.trainer.strategy.reduce(finite.float(), reduce_op="mean")
         self._pending = (finite, everywhere, self.global_step, list(batch["id"]))
 
     def _stop_if_pending_is_bad(self) -> None:
@@ -224,7 +224,8 @@ def data_of(trainer: pl.Trainer | None) -> TranslationData | None:
 
 def not_finite(network: nn.Module) -> list[str]:
     """Names of its weights and statistics that hold values which are none; waits once for the device."""
-    floats = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
+    saved = network.state_dict().items()  # in which a module may keep what is no tensor
+    floats = {name: value for name, value in saved if isinstance(value, Tensor) and value.is_floating_point()}
     if not floats:
         return []
     finite = torch.stack([value.isfinite().all() for value in floats.values()]).tolist()

@@ -19,7 +19,7 @@ class WholeCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint beside its place, waits until it is on the disk, and renames it.
 
     Raises:
-        InputError: there is no room for it, or its folder cannot be written to.
+        DiskError: there is no room for it, or its folder cannot be written to.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
