@@ -1,10 +1,13 @@
 """Endings: a run that a signal ends, as a cluster (SIGTERM) or a user (SIGINT, Ctrl-C) sends it."""
 
+import _thread
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STATUSES = {128 + number for number in SIGNALS}  # 130 and 143, as shells have them
@@ -39,21 +42,16 @@ def end_by_signal() -> None:
 @contextmanager
 def ended_by_signal() -> Iterator[None]:
     """The same within a block. Afterwards signals do what they did before."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before, hook = {number: signal.getsignal(number) for number in SIGNALS}, sys.unraisablehook
     end_by_signal()
+    sys.unraisablehook = _raise_again
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         if threading.current_thread() is threading.main_thread():
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def leave_signals_to_parent(*worker: int) -> None:
-    """A loader's process hears a signal to its whole group, too. Were it to end by itself, torch would raise an error
-    in the middle of the parent's tidying up; it ends with its parent anyhow."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
@@ -61,3 +59,12 @@ def _end(number: int, frame: FrameType | None) -> None:
         if signal.getsignal(each) is not signal.SIG_IGN:
             signal.signal(each, signal.SIG_DFL)
     raise Ended(number)
+
+
+def _raise_again(unraisable: Any) -> None:
+    """Python drops what is raised in a finalizer or in a hook of a fork; to be told to end is told again soon."""
+    if isinstance(unraisable.exc_value, Ended):
+        end_by_signal()
+        threading.Timer(0.01, _thread.interrupt_main, [unraisable.exc_value.status - 128]).start()
+    else:
+        sys.__unraisablehook__(unraisable)

@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, d
 
 from datamodules.batch import Batch, ImageConsumer, Task
 from datamodules.cache import ImageCache, ImageSource, available_cpus, open_or_build
-from datamodules.endings import leave_signals_to_parent
 from datamodules.errors import InputError
+from datamodules.loader import Loader, end_with_parent
 from datamodules.manifest import CLASSES, SPLITS
 from datamodules.splits import check_fold, check_not_empty, number_of_folds, split_patients
 from datamodules.summary import overview
@@ -327,7 +327,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
         if workers is None:
             workers = min(8, max(1, available_cpus() - 1)) if torch.cuda.is_available() else 0
         # A generator of its own keeps the loader from drawing on the global one, which a resumed run restores.
-        return DataLoader(
+        return Loader(
             dataset,
             batch_size=self.batch_size,
             sampler=sampler,
@@ -337,7 +337,7 @@ class UltrasoundDataModule(pl.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             collate_fn=_collate,
             generator=torch.Generator().manual_seed(self.seed),
-            worker_init_fn=leave_signals_to_parent,
+            worker_init_fn=end_with_parent,
         )
 
 

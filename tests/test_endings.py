@@ -71,10 +71,19 @@ def test_a_signal_to_the_whole_group_is_no_fault_of_the_loaders_workers(tmp_path
     while not last(tmp_path).is_file() and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 143, said
     assert "Traceback" not in said
     assert f"error: ended by SIGTERM; go on by the same command with --ckpt_path {last(tmp_path)}" in said
+
+
+@pytest.mark.parametrize(
+    ("where", "status"), [("fork", 143), ("birth", 143), ("work", 143), ("finalizer", 143), ("kept", 1)]
+)
+def test_no_moment_is_wrong_for_a_signal_to_a_group_with_workers(where, status):
+    command = [sys.executable, "-m", "tests.signalled", where]
+    ended = subprocess.run(command, cwd=ROOT, start_new_session=True, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr) == (status, "")
 
 
 def test_a_test_and_a_prediction_that_are_ended_are_no_results(tmp_path, capsys):
