@@ -209,15 +209,16 @@ class CellFolder:
 
     @property
     def budget(self) -> dict[str, float]:
-        """What the cell was trained with: ``parameters`` that an image passes through, ``updates``, and ``training`` in
-        seconds. Empty where nothing was trained, and of a cell that was run before these were kept."""
+        """What the cell was trained with: ``parameters`` that an image passes through, ``updates``, ``training`` in
+        seconds; and how many ``passes`` of its networks an image needs. Empty where nothing was trained, and of a cell that was run before these were kept."""
         path = self / "timings.json"
         timings = read_json(path) if path.is_file() else {}
         if not timings.get("updates"):
             return {}
         kept = {"parameters": "parameters_in_use", "updates": "updates", "training": "fit_s"}
         with_keys(path, timings, dict.fromkeys(kept.values(), int | float))
-        return {name: float(timings[key]) for name, key in kept.items()}
+        passes = timings.get("evaluations", 1)  # of a cell that was run before these were kept
+        return {name: float(timings[key]) for name, key in kept.items()} | {"passes": float(passes)}
 
     def write_environment(self, environment: dict[str, str]) -> None:
         write_text_atomically(self / "environment.json", json.dumps(environment, indent=1))

@@ -134,6 +134,13 @@ def test_budgets_stand_beside_every_row(table):
     assert "training: time on 2 CPU cores" in " ".join(table.notes)
 
 
+def test_passes_of_the_networks_are_printed_where_a_row_needs_several(tmp_path, monkeypatch):
+    monkeypatch.setitem(TRAINED, "good", TRAINED["good"] | {"evaluations": 50})
+    (table,) = make_tables(make_results(tmp_path))
+    assert table.wide()["passes"].tolist() == ["", "50", "1", "", ""]
+    assert "passes: of the networks that an image needs (function evaluations)." in table.notes
+
+
 def test_a_row_trained_on_several_sets_has_a_budget_of_each(tmp_path):
     results = make_results(tmp_path, columns=["X>X", "Y>Y"], compare="")
     cells = [replace(cell, train="XY"[cell.fold]) for cell in results.plan.cells]

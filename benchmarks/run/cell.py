@@ -37,6 +37,7 @@ from zoo.cli import SonozooCLI
 from zoo.evaluation import Evaluation
 from zoo.method import Method
 from zoo.output import Output
+from zoo.translator import Translator
 
 BUSY, REFUSED = 75, 74  # exit statuses: another process is running this cell; the disk has refused what it writes
 SAMPLES = 6
@@ -160,6 +161,7 @@ def _train(cli: SonozooCLI, folder: CellFolder, progress: Progress) -> dict[str,
         "fit_s": stopwatch.seconds,
         "epochs": cli.trainer.current_epoch,
         "updates": updates(cli.trainer, cli.model),
+        "evaluations": cli.model.evaluations if isinstance(cli.model, Translator) else 1,
         "parameters": sum(weight.numel() for weight in cli.model.parameters()),
     }
 

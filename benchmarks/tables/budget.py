@@ -35,6 +35,8 @@ def _columns(results: Results, table: PlannedTable) -> Iterator[Column]:
     trained = [(cell, budget) for cell, folder in results.finished(table.key) if (budget := folder.budget)]
     sets = list(dict.fromkeys(cell.train for cell, _ in trained))
     yield "parameters", OVERALL, _of_rows(trained, "parameters"), parameters_text
+    if any(budget["passes"] > 1 for _, budget in trained):
+        yield "passes", OVERALL, _of_rows(trained, "passes"), updates_text
     for name, printed in (("updates", updates_text), ("training", time_text)):
         for train in sets:
             own = [(cell, budget) for cell, budget in trained if cell.train == train]

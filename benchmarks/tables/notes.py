@@ -119,6 +119,8 @@ def _on_budgets(results: Results, table: PlannedTable) -> Iterator[str]:
             f"training: time on {', '.join(devices)} with its validations, without preparing data and tests; "
             "means over runs."
         )
+    if any(folder.budget["passes"] > 1 for folder in folders):
+        yield "passes: of the networks that an image needs (function evaluations)."
     if table.budget:
         yield "Rows are trained on different budgets (budget: free); compare their updates, too."
 
