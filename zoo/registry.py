@@ -60,6 +60,8 @@ METHODS = Registry(
         "harmonizer": "zoo.methods.harmonizer.Harmonizer",
         "hsct": "zoo.methods.hsct.HSCT",
         "pix2pix": "zoo.methods.pix2pix.Pix2Pix",
+        "reggan": "zoo.methods.reggan.RegGAN",
         "sswe": "zoo.methods.sswe.SSWE",
+        "veus": "zoo.methods.veus.VEUS",
     }
 )
