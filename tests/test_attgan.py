@@ -123,5 +123,5 @@ def test_with_one_its_terms_are_those_of_pix2pix():
 
 
 def test_an_unknown_gate_is_refused_in_one_line():
-    with pytest.raises(InputError, match="^gate 'soft': AttGAN has none, additive, grid; choose one$"):
+    with pytest.raises(InputError, match=r"^gate 'soft': AttGAN has none, additive, grid; choose one$"):
         tiny.method("attgan", gate="soft")

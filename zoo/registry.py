@@ -60,6 +60,7 @@ METHODS = Registry(
         "fda": "zoo.methods.fda.FDA",
         "harmonizer": "zoo.methods.harmonizer.Harmonizer",
         "hsct": "zoo.methods.hsct.HSCT",
+        "medgan": "zoo.methods.medgan.MedGAN",
         "pix2pix": "zoo.methods.pix2pix.Pix2Pix",
         "sswe": "zoo.methods.sswe.SSWE",
     }
