@@ -54,11 +54,13 @@ class Registry(Mapping[str, type[Method]]):
 
 METHODS = Registry(
     {
+        "attgan": "zoo.methods.attgan.AttGAN",
         "cyclegan": "zoo.methods.cyclegan.CycleGAN",
         "diagnosis": "zoo.methods.diagnosis.Diagnosis",
         "fda": "zoo.methods.fda.FDA",
         "harmonizer": "zoo.methods.harmonizer.Harmonizer",
         "hsct": "zoo.methods.hsct.HSCT",
+        "medgan": "zoo.methods.medgan.MedGAN",
         "pix2pix": "zoo.methods.pix2pix.Pix2Pix",
         "reggan": "zoo.methods.reggan.RegGAN",
         "sswe": "zoo.methods.sswe.SSWE",

@@ -14,14 +14,15 @@ BlockPadding = Literal["zeros", "reflect"]
 
 
 class ResidualBlock(nn.Module):
-    """3 x 3, instance norm, ReLU, 3 x 3, instance norm, plus the input."""
+    """3 x 3, instance norm, ReLU, dropout if any, 3 x 3, instance norm, plus the input."""
 
-    def __init__(self, channels: int, padding: BlockPadding) -> None:
+    def __init__(self, channels: int, padding: BlockPadding, dropout: float = 0.0) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
             nn.InstanceNorm2d(channels),
             nn.ReLU(),
+            *([nn.Dropout(dropout)] if dropout else []),
             nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
             nn.InstanceNorm2d(channels),
         )
@@ -43,6 +44,7 @@ class ResNetGenerator(nn.Module):
         upsampling: ``nearest``, then a 3 x 3 convolution; or ``transposed`` convolutions, as CycleGAN has them.
         skip: how an encoder's features reach the decoder at their size: beside its own, added to them, or not.
         block_padding: of the residual blocks; CycleGAN's reflect.
+        dropout: in the middle of every residual block; pGAN's (Dar et al. 2019).
     """
 
     def __init__(
@@ -54,13 +56,14 @@ class ResNetGenerator(nn.Module):
         upsampling: Upsampling = "nearest",
         skip: Skip = "concat",
         block_padding: BlockPadding = "zeros",
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.skip = skip
         self.stem = _block(nn.Conv2d(in_channels, width, 7, padding=3, padding_mode="reflect"), width)
         self.down1 = _block(nn.Conv2d(width, 2 * width, 3, 2, 1), 2 * width)
         self.down2 = _block(nn.Conv2d(2 * width, 4 * width, 3, 2, 1), 4 * width)
-        self.blocks = nn.Sequential(*(ResidualBlock(4 * width, block_padding) for _ in range(blocks)))
+        self.blocks = nn.Sequential(*(ResidualBlock(4 * width, block_padding, dropout) for _ in range(blocks)))
         self.up1 = Up(4 * width, 2 * width, upsampling, skip)
         self.up2 = Up(2 * width, width, upsampling, skip)
         self.head = nn.Conv2d(width, out_channels, 7, padding=3, padding_mode="reflect")
