@@ -60,13 +60,20 @@ class Augment:
         rng = np.random.default_rng(seed)
         if rng.random() >= self.settings.p:
             return sample
-        self.geometry.set_random_seed(seed % 2**32)
+        self._seed_steps(seed)
         arrays = {name: sample[name] for name in self.names}
         moved = self.geometry(image=arrays.pop("source"), **arrays)
         moved["source"] = moved.pop("image")
         if self.contrast:
             moved["source"] = change_contrast(moved["source"], 1 + rng.uniform(-self.contrast, self.contrast))
         return {**sample, **moved}
+
+    def _seed_steps(self, seed: int) -> None:
+        """Each by itself: the pipeline's own way gives all of them the same numbers, and what flips one way would
+        always flip the other, too."""
+        steps = self.geometry.transforms
+        for step, own in zip(steps, np.random.SeedSequence(seed).generate_state(len(steps)), strict=True):
+            step.set_random_seed(int(own))
 
 
 def _geometry(A, settings: Augmentation, size: tuple[int, int]) -> list:

@@ -84,6 +84,19 @@ def test_p_is_the_part_of_samples_that_is_touched():
     assert 60 <= touched <= 120
 
 
+def test_steps_are_drawn_independently_of_each_other():
+    """Of 400 samples about 100 have both flips, and so on."""
+    augment = Augment(Augmentation(horizontal_flip=0.5, vertical_flip=0.5), SIZE, NAMES)
+    image = marked()["source"]
+    forms = {"neither": image, "lateral": image[:, ::-1], "axial": image[::-1], "both": image[::-1, ::-1]}
+    counts = dict.fromkeys(forms, 0)
+    for seed in range(400):
+        made = augment(marked(), seed)["source"]
+        (form,) = (name for name, wanted in forms.items() if np.array_equal(made, wanted))
+        counts[form] += 1
+    assert all(70 <= count <= 130 for count in counts.values()), counts
+
+
 def test_a_sample_follows_from_its_seed_whatever_came_before():
     augment = Augment(EVERYTHING, SIZE, NAMES)
     first = augment(marked(), 5)["source"]
