@@ -62,6 +62,7 @@ METHODS = Registry(
         "hsct": "zoo.methods.hsct.HSCT",
         "medgan": "zoo.methods.medgan.MedGAN",
         "pix2pix": "zoo.methods.pix2pix.Pix2Pix",
+        "sagan": "zoo.methods.sagan.SAGAN",
         "sswe": "zoo.methods.sswe.SSWE",
     }
 )
