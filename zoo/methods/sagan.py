@@ -82,8 +82,8 @@ class SAGAN(ConditionalGAN):
         self.average = Average(self.generator, ema) if ema else None
 
     def forward(self, source: Tensor) -> Tensor:
-        averaged = self.average is not None and not self.training
-        return self._run("generator", self.average if averaged else self.generator, source)
+        network = self.generator if self.average is None or self.training else self.average
+        return self._run("generator", network, source)
 
     def generate(self, batch: Batch) -> Tensor:
         return self._run("generator", self.generator, batch["source"])
