@@ -62,9 +62,13 @@ class ConditionalGAN(AdversarialTranslator):
     def generate(self, batch: Batch) -> Tensor:
         return self.generator(batch["source"])
 
+    def score(self, source: Tensor, image: Tensor) -> Tensor:
+        """D's scores of the patches of an image beside its source."""
+        return self.discriminator(torch.cat([source, image], dim=1))
+
     def discriminator_losses(self, batch: Batch, made: Tensor) -> dict[str, Tensor]:
-        real = self.discriminator(torch.cat([batch["source"], batch["target"]], dim=1))
-        fake = self.discriminator(torch.cat([batch["source"], made.detach()], dim=1))
+        real = self.score(batch["source"], batch["target"])
+        fake = self.score(batch["source"], made.detach())
         adversarial = self.adversarial.discriminator(real, fake)  # eq. 1, D's side
         return {"adversarial": adversarial, "total": 0.5 * adversarial}
 
@@ -79,9 +83,8 @@ class ConditionalGAN(AdversarialTranslator):
 
     def terms(self, batch: Batch, made: Tensor) -> dict[str, Tensor]:
         """The generator's terms by name, unweighted."""
-        score = self.discriminator(torch.cat([batch["source"], made], dim=1))
         return {
-            "adversarial": self.adversarial.generator(score),  # eq. 1, G's side
+            "adversarial": self.adversarial.generator(self.score(batch["source"], made)),  # eq. 1, G's side
             "l1": (batch["target"] - made).abs().mean(),  # eq. 3
         }
 

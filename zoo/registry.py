@@ -63,6 +63,7 @@ METHODS = Registry(
         "medgan": "zoo.methods.medgan.MedGAN",
         "pix2pix": "zoo.methods.pix2pix.Pix2Pix",
         "reggan": "zoo.methods.reggan.RegGAN",
+        "sagan": "zoo.methods.sagan.SAGAN",
         "sswe": "zoo.methods.sswe.SSWE",
         "veus": "zoo.methods.veus.VEUS",
     }

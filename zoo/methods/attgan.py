@@ -26,9 +26,9 @@ class AttGAN(ConditionalGAN):
     ``adversarial: false`` is the other reading, a network trained by L1 alone. The paper prints the gate for a signal
     of any resolution: ``additive`` takes the decoder's own, with batch norm after every 1 x 1 convolution; ``grid`` is
     the authors' published form. Its deep supervision is not used. Nothing drops out. Initial weights are not printed: G
-    keeps PyTorch's, He's as in the authors' code but smaller in the layer before tanh, by which it learns faster than
-    by Pix2Pix's N(0, 0.02); D has Pix2Pix's. (He et al., TIP 2019, call a network for attributes of faces AttGAN; it is
-    another.)
+    keeps PyTorch's, which batch norm makes the same as those of the authors' code (He's) but for the last layer, and by
+    which it learns faster than by Pix2Pix's N(0, 0.02); D has Pix2Pix's. (He et al., TIP 2019, call a network for
+    attributes of faces AttGAN; it is another.)
 
     Args:
         preset: ``native`` trains as Pix2Pix: Adam 2e-4 (0.5, 0.999), the rate constant and then linear to 0;

@@ -1,9 +1,12 @@
 """The U-Net of Pix2Pix (Isola et al. 2017), of any depth."""
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor, nn
 
 from zoo.networks.padding import pad_to_multiple
+from zoo.networks.self_attention import SelfAttention
 
 
 class UNet(nn.Module):
@@ -16,9 +19,19 @@ class UNet(nn.Module):
         depth: levels; the innermost map of a 256 x 256 image is 1 x 1 at depth 8.
         width: channels of the first level; they double up to eight times that.
         dropout: after the norm of the three decoder steps that follow the innermost.
+        attention_levels: where self-attention follows the decoder's norm, as the number of halvings of the image's
+            size, from 1 to ``depth - 1``. With 2 and 3 54,514,309 parameters for 1 to 3 channels.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, depth: int = 8, width: int = 64, dropout: float = 0.5):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        depth: int = 8,
+        width: int = 64,
+        dropout: float = 0.5,
+        attention_levels: Collection[int] = (),
+    ) -> None:
         super().__init__()
         if depth < 2:
             raise ValueError(f"depth {depth}: a U-Net needs at least 2 levels")
@@ -34,6 +47,8 @@ class UNet(nn.Module):
                 self.decoder.append(_up_to_image(before, out_channels))
             else:
                 self.decoder.append(_up(before, widths[level - 1], dropout if 1 <= step <= 3 else 0.0))
+                if level in attention_levels:
+                    self.decoder[-1].append(SelfAttention(widths[level - 1]))
 
     def forward(self, source: Tensor) -> Tensor:
         image, cut = pad_to_multiple(source, self.multiple)
