@@ -54,6 +54,7 @@ class Registry(Mapping[str, type[Method]]):
 
 METHODS = Registry(
     {
+        "cut": "zoo.methods.cut.CUT",
         "cyclegan": "zoo.methods.cyclegan.CycleGAN",
         "diagnosis": "zoo.methods.diagnosis.Diagnosis",
         "fda": "zoo.methods.fda.FDA",
