@@ -138,7 +138,8 @@ class CUT(AdversarialTranslator):
         self.embedding = PatchEmbedding(self.generator.encoded_channels(self.blocks), embedding)  # H
         self.discriminator = PatchGAN(self.out_channels, width, "instance")
         self.adversarial = AdversarialLoss("lsgan")
-        initialisation.normal(self)
+        initialisation.normal(self.generator)
+        initialisation.normal(self.discriminator)
 
     def prepare_data(self) -> None:
         super().prepare_data()

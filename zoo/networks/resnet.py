@@ -57,8 +57,7 @@ class ResNetGenerator(nn.Module):
         block_padding: BlockPadding = "zeros",
     ) -> None:
         super().__init__()
-        self.skip, self.width = skip, width
-        self.in_channels = in_channels
+        self.skip, self.in_channels, self.width = skip, in_channels, width
         self.stem = _block(nn.Conv2d(in_channels, width, 7, padding=3, padding_mode="reflect"), width)
         self.down1 = _block(nn.Conv2d(width, 2 * width, 3, 2, 1), 2 * width)
         self.down2 = _block(nn.Conv2d(2 * width, 4 * width, 3, 2, 1), 4 * width)
