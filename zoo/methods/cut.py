@@ -64,11 +64,12 @@ class CUT(AdversarialTranslator):
     What paper and code leave open, or differ in: eq. 3 prints sums; like the code, this takes means over layers, places
     and images, so that its weight does not hang on their number. The code halves both weights where there is an
     identity term, the paper does not; the paper's are the defaults. The code low-passes where G and D resample; these
-    are CycleGAN's networks, which the paper says that it follows, with their initial weights N(0, 0.02). As in the
-    code, the keys z get no gradient, and all images of a batch are looked at in the same places, of which a small map
-    has fewer; here those of x and y, which pass together, are too. G and H, which the code gives an Adam each, share
-    one: the arithmetic is the same. The code's mirror images (FastCUT) are turned back as feature maps, which is exact
-    to a pixel of each map, and to three more where the width is no multiple of 4.
+    are CycleGAN's networks, which the paper says that it follows, with their initial weights N(0, 0.02). H keeps
+    torch's own, with biases: without them H would tell no more of a grey pixel at first than its sign. As in the code,
+    the keys z get no gradient, and all images of a batch are looked at in the same places, of which a small map has
+    fewer; here those of x and y, which pass together, are too. G and H, which the code gives an Adam each, share one:
+    the arithmetic is the same. The code's mirror images (FastCUT) are turned back as feature maps, which is exact to a
+    pixel of each map, and to three more where the width is no multiple of 4.
 
     There is no preset: its own training is CycleGAN's, by which it is compared.
 
