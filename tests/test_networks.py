@@ -102,7 +102,7 @@ def test_resnet_generator_halves_twice_and_its_skips_reach_the_output():
         torch.manual_seed(0)
         network = ResNetGenerator(1, 1, 2, 4, skip=skip).eval()
         shapes = []
-        network.blocks.register_forward_hook(lambda module, given, made, seen=shapes: seen.append(made.shape))
+        network.blocks[-1].register_forward_hook(lambda module, given, made, seen=shapes: seen.append(made.shape))
         outputs[skip] = network(image)
         assert tuple(shapes[0]) == (1, 16, 16, 16)
         network.blocks[-1].register_forward_hook(lambda module, given, made: torch.zeros_like(made))

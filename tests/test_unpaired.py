@@ -121,6 +121,20 @@ def test_the_way_back_counts_on_both_sides():
     assert back["unpaired"] - 1 == pytest.approx(2 * (there["unpaired"] - 1), rel=1e-3)
 
 
+def test_of_a_one_sided_method_there_is_all_but_the_cycles():
+    def one_sided(made):
+        criterion = UnpairedCriterion()
+        criterion.update([str(number) for number in range(COUNT)], X, Y, made)
+        return criterion.scores(criterion.rows())
+
+    assert list(one_sided(X)) == ["Frechet texture", "structure", "unpaired"]
+    assert one_sided(X)["unpaired"] == pytest.approx(1, abs=1e-6)
+    for made in (darker(X), inverted(darker(X)), Y[:1].expand_as(Y)):
+        whole = scores(X, Y, made, X, Y)
+        assert one_sided(made) == pytest.approx({name: whole[name] for name in one_sided(made)})
+    assert one_sided(darker(X))["unpaired"] < 0.5 < 1.5 < one_sided(inverted(darker(X)))["unpaired"]
+
+
 def test_on_a_given_network_the_distance_is_its_own():
     class Brightness:
         """Stands for VGG-16: one feature."""
@@ -216,6 +230,6 @@ def test_the_shipped_config_stops_when_it_no_longer_falls(tmp_path):
     assert list((run / "checkpoints").glob("epoch=0*"))
 
 
-@pytest.mark.parametrize("name", ["cyclegan", "se_cyclegan", "harmonizer"])
+@pytest.mark.parametrize("name", ["cut", "cyclegan", "se_cyclegan", "harmonizer"])
 def test_a_config_that_trains_without_pairs_chooses_without(name):
     assert tiny.config(name)["checkpoint"] == {"monitor": "val/unpaired", "mode": "min"}

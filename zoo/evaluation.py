@@ -39,8 +39,8 @@ class Evaluation(Callback):
 
     Writes ``splits.csv``, ``scores_val.csv`` and ``scores_test.csv`` (one row an image) and, for a test with metrics of
     whole sets, ``scores_test_set.csv``; logs means as ``val/SSIM`` and so on, and a grid of source, target, translation
-    and error. Of a CycleGAN it also logs ``val/unpaired`` and its parts, to choose a checkpoint or to stop by where
-    there are no pairs; see :class:`zoo.unpaired.UnpairedCriterion`.
+    and error. Of a CycleGAN, and of what else trains without pairs, it also logs ``val/unpaired`` and its parts, to
+    choose a checkpoint or to stop by; see :class:`zoo.unpaired.UnpairedCriterion`.
 
     Args:
         task: what is translated; the command line takes it from the data.
@@ -126,6 +126,8 @@ class Evaluation(Callback):
 
     def on_validation_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0) -> None:
         self._take(batch, outputs, "val")
+        if _unpaired(pl_module):
+            self._take_unpaired(batch, outputs)
 
     def on_test_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0) -> None:
         self._take(batch, outputs, "test")
@@ -143,8 +145,8 @@ class Evaluation(Callback):
         if not isinstance(method, Translator):
             return {name: METRICS[name].higher_is_better for name in CLASSIFICATION}
         names = [*self.metrics["val"], *([self.confidence.name] if method.confidence else [])]
-        of_cycles = self.unpaired.names if isinstance(method, CycleTranslator) else ()
-        return {name: METRICS[name].higher_is_better for name in names} | dict.fromkeys(of_cycles, False)
+        of_sets = self.unpaired.names(isinstance(method, CycleTranslator)) if _unpaired(method) else ()
+        return {name: METRICS[name].higher_is_better for name in names} | dict.fromkeys(of_sets, False)
 
     def described(self) -> list[dict[str, Any]]:
         """What there is to know of every metric that was scored last, see :class:`zoo.metrics.base.Described`."""
@@ -180,13 +182,17 @@ class Evaluation(Callback):
             self.rows.append(facts | {name: values[index] for name, values in scores.items()})
             if len(self.panels) < self.grid_images:
                 self.panels.append(self._panel(batch, translation, index))
-        if "source_again" in output:  # in validation alone
-            again = _unit(output["source_again"]), _unit(output["target_again"])
-            self.unpaired.update(batch["id"], source, target, made, *again)
         for of_set in self.of_sets.values() if stage == "test" else ():  # too dear for every epoch
             of_set.to(made.device)
             of_set.update(target.expand(-1, 3, -1, -1), real=True)
             of_set.update(made.expand(-1, 3, -1, -1), real=False)
+
+    @torch.no_grad()
+    def _take_unpaired(self, batch: Batch, output: Output) -> None:
+        source, target, made = (_unit(image) for image in (batch["source"], batch["target"], output["translation"]))
+        cycles = "source_again" in output
+        again = (_unit(output["source_again"]), _unit(output["target_again"])) if cycles else ()
+        self.unpaired.update(batch["id"], source, target, made, *again)
 
     def _panel(self, batch: Batch, translation: Tensor, index: int) -> np.ndarray:
         source, target, made = (image[index].float() for image in (batch["source"], batch["target"], translation))
@@ -231,6 +237,12 @@ class Evaluation(Callback):
     def _folder(self, trainer: pl.Trainer) -> Path:
         """Asked by every process: the trainer's ``log_dir`` is a broadcast."""
         return Path(self.out_dir or trainer.log_dir or trainer.default_root_dir)
+
+
+def _unpaired(method: pl.LightningModule) -> bool:
+    """Whether it is chosen by the criterion without pairs."""
+    alone = isinstance(method, Translator) and method.trainable and not method.needs_pairs
+    return alone or isinstance(method, CycleTranslator)
 
 
 def _facts(batch: Batch, index: int) -> dict[str, Any]:

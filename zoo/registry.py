@@ -55,6 +55,7 @@ class Registry(Mapping[str, type[Method]]):
 METHODS = Registry(
     {
         "attgan": "zoo.methods.attgan.AttGAN",
+        "cut": "zoo.methods.cut.CUT",
         "cyclegan": "zoo.methods.cyclegan.CycleGAN",
         "diagnosis": "zoo.methods.diagnosis.Diagnosis",
         "fda": "zoo.methods.fda.FDA",

@@ -39,6 +39,9 @@ class UnpairedCriterion:
     together (a few targets may share one by chance). Both grow with few images, in numerator and denominator alike. Of
     fewer than two images, or of sources that are the targets, there is none, and the criterion is NaN. Of several
     processes, each takes the mean images of its own share.
+
+    A one-sided method has no F; eq. 4 is then without its cycles. The identity still has 1, but one image made of all
+    is told by eq. 3 alone, and what has been left out of a translation need not be found again.
     """
 
     def __init__(self, vgg: FrechetVGG | None = None, alike: bool = True) -> None:
@@ -46,10 +49,9 @@ class UnpairedCriterion:
         self.alike = alike
         self.start()
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of :meth:`scores`; the lower, the better."""
-        return ("cycle", self.name, *(["structure"] if self.alike else []), "unpaired")
+    def names(self, cycles: bool = True) -> tuple[str, ...]:
+        """Of :meth:`scores`, with a way back or without; the lower, the better."""
+        return (*(["cycle"] if cycles else []), self.name, *(["structure"] if self.alike else []), "unpaired")
 
     def start(self) -> None:
         self._rows: list[Row] = []
@@ -58,21 +60,28 @@ class UnpairedCriterion:
 
     @torch.no_grad()
     def update(
-        self, ids: list[str], source: Tensor, target: Tensor, made: Tensor, source_again: Tensor, target_again: Tensor
+        self,
+        ids: list[str],
+        source: Tensor,
+        target: Tensor,
+        made: Tensor,
+        source_again: Tensor | None = None,
+        target_again: Tensor | None = None,
     ) -> None:
-        """A batch of x, y, G(x), F(G(x)) and G(F(y)), all ``(B, C, H, W)`` in [0, 1]."""
-        features = [self._features(images) for images in (source, target, made)]
-        errors = [(source - source_again).abs().mean((1, 2, 3)), (target - target_again).abs().mean((1, 2, 3))]
-        changed = 1 - correlation(source, made) if self.alike else torch.zeros(len(source))
-        names = ("x", "y", "made", "cycle_x", "cycle_y", "structure")
-        for of_image in zip(ids, *(values.cpu() for values in (*features, *errors, changed)), strict=True):
-            self._rows.append(dict(zip(("id", *names), of_image, strict=True)))
-        self._sources.append(source.half().cpu())
-        self._targets.append(target.half().cpu())
+        """A batch of x, y, G(x) and, if there is a way back, F(G(x)) and G(F(y)), all ``(B, C, H, W)`` in [0, 1]."""
+        of_images = dict(zip(("x", "y", "made"), map(self._features, (source, target, made)), strict=True))
+        of_images["structure"] = 1 - correlation(source, made) if self.alike else torch.zeros(len(source))
+        if source_again is not None and target_again is not None:
+            of_images["cycle_x"] = (source - source_again).abs().mean((1, 2, 3))
+            of_images["cycle_y"] = (target - target_again).abs().mean((1, 2, 3))
+            self._sources.append(source.half().cpu())
+            self._targets.append(target.half().cpu())
+        for of_image in zip(ids, *(values.cpu() for values in of_images.values()), strict=True):
+            self._rows.append(dict(zip(("id", *of_images), of_image, strict=True)))
 
     def rows(self) -> list[Row]:
         """What this process has seen, an image each, to be gathered from all of them."""
-        if self._rows:
+        if self._sources:
             deviations = zip(_from_mean(self._sources), _from_mean(self._targets), strict=True)
             for row, (of_x, of_y) in zip(self._rows, deviations, strict=True):
                 row["mean_x"], row["mean_y"] = of_x, of_y
@@ -80,20 +89,21 @@ class UnpairedCriterion:
 
     def scores(self, rows: list[Row]) -> dict[str, float]:
         """``cycle`` (eq. 1), the distance of translations and targets by its name, ``structure`` (eq. 3) and
-        ``unpaired`` (eq. 4)."""
+        ``unpaired`` (eq. 4); the first where there is a way back."""
         column = {name: torch.stack([row[name] for row in rows]).double() for name in rows[0] if name != "id"}
         x, y, made = column["x"], column["y"], column["made"]
         if self.vgg is None:
             spread = torch.cat([x, y]).std(0, correction=0).clamp_min(FLOOR)
             x, y, made = x / spread, y / spread, made / spread
         reached, apart = float(frechet(made, y)), float(frechet(x, y))
-        cycle = float(column["cycle_x"].mean() + column["cycle_y"].mean()) / 2
-        of_mean = float(column["mean_x"].mean() + column["mean_y"].mean()) / 2
+        cycles = "cycle_x" in column
+        cycle = float(column["cycle_x"].mean() + column["cycle_y"].mean()) / 2 if cycles else 0.0
+        of_mean = float(column["mean_x"].mean() + column["mean_y"].mean()) / 2 if cycles else 1.0
         defined = apart > NOTHING and of_mean > 0  # NaN is above nothing
         structure = float(column["structure"].mean())
         unpaired = reached / apart + cycle / of_mean + structure if defined else float("nan")
         found = {"cycle": cycle, self.name: reached, "structure": structure, "unpaired": unpaired}
-        return {name: found[name] for name in self.names}
+        return {name: found[name] for name in self.names(cycles)}
 
     def _features(self, images: Tensor) -> Tensor:
         if self.vgg is None:

@@ -1,6 +1,7 @@
 """The residual generator of CycleGAN (Zhu et al. 2017) and its form for enhancement (Athreya et al. 2023)."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -59,7 +60,7 @@ class ResNetGenerator(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.skip = skip
+        self.skip, self.in_channels, self.width = skip, in_channels, width
         self.stem = _block(nn.Conv2d(in_channels, width, 7, padding=3, padding_mode="reflect"), width)
         self.down1 = _block(nn.Conv2d(width, 2 * width, 3, 2, 1), 2 * width)
         self.down2 = _block(nn.Conv2d(2 * width, 4 * width, 3, 2, 1), 4 * width)
@@ -68,12 +69,32 @@ class ResNetGenerator(nn.Module):
         self.up2 = Up(2 * width, width, upsampling, skip)
         self.head = nn.Conv2d(width, out_channels, 7, padding=3, padding_mode="reflect")
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, encoded: Sequence[int] = (), decode: bool = True) -> Any:
+        """The translation; with numbers of residual blocks in ``encoded``, the pair of it and :meth:`encode`'s maps;
+        without ``decode`` these alone, and nothing is computed past the last of those blocks."""
         image, cut = pad_to_multiple(image, 4)
         full = self.stem(image)
-        half = self.down1(full)
-        features = self.blocks(self.down2(half))
-        return cut(self.head(self.up2(self.up1(features, half), full)).tanh())
+        convolved_half, half = _through(self.down1, full)
+        convolved_quarter, features = _through(self.down2, half)
+        maps = [image, convolved_half, convolved_quarter]
+        last = len(self.blocks) if decode else max(encoded)
+        for number, block in enumerate(list(self.blocks)[:last], 1):
+            features = block(features)
+            maps += [features] if number in encoded else []
+        if not decode:
+            return maps
+        made = cut(self.head(self.up2(self.up1(features, half), full)).tanh())
+        return (made, maps) if encoded else made
+
+    def encode(self, image: Tensor, blocks: Sequence[int]) -> list[Tensor]:
+        """What the encoder makes of ``(B, in_channels, H, W)``: the image, padded to a multiple of 4; what the two
+        halving convolutions give, before norm and ReLU; what the residual ``blocks`` give, numbered from 1 in
+        ascending order. Their channels are :meth:`encoded_channels`."""
+        return self(image, blocks, decode=False)
+
+    def encoded_channels(self, blocks: Sequence[int]) -> list[int]:
+        """Of each map that :meth:`encode` gives."""
+        return [self.in_channels, 2 * self.width, *(4 * self.width for _ in (0, *blocks))]
 
 
 class Up(nn.Module):
@@ -95,6 +116,13 @@ class Up(nn.Module):
             features = torch.cat([features, encoded], dim=1)
         features = self.layers(features)
         return features + encoded if self.skip == "add" else features
+
+
+def _through(block: nn.Sequential, features: Tensor) -> tuple[Tensor, Tensor]:
+    """What a block's convolution gives, and what the block does."""
+    convolution, norm, activation = block
+    convolved = convolution(features)
+    return convolved, activation(norm(convolved))
 
 
 def _block(convolution: nn.Module, channels: int) -> nn.Sequential:
