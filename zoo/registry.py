@@ -61,5 +61,6 @@ METHODS = Registry(
         "hsct": "zoo.methods.hsct.HSCT",
         "pix2pix": "zoo.methods.pix2pix.Pix2Pix",
         "sswe": "zoo.methods.sswe.SSWE",
+        "syndiff": "zoo.methods.syndiff.SynDiff",
     }
 )
