@@ -111,11 +111,12 @@ class SynDiff(AdversarialTranslator):
         **kwargs: Any,
     ) -> None:
         check_choices(SynDiff, locals())
-        numbers = {"r1_every": r1_every, "steps": steps, "width": width, "multipliers": min(multipliers, default=0)}
-        numbers |= {"blocks": blocks, "disc_blocks": disc_blocks, "n_blocks": n_blocks}
+        counts = {"r1_every": r1_every, "steps": steps, "width": width, "blocks": blocks, "disc_blocks": disc_blocks}
         InputError.raise_for(
-            f"{name} {value}: SynDiff needs 1 or more; raise it" for name, value in numbers.items() if value < 1
+            f"{name} {value}: SynDiff needs 1 or more; raise it" for name, value in counts.items() if value < 1
         )
+        if min(multipliers, default=0) < 1:
+            raise InputError(f"multipliers {list(multipliers)}: SynDiff needs at least one, and each 1 or more")
         super().__init__(**kwargs)
         self.save_hyperparameters()
         if preset == "matched" and self.gradient_clip_val is None:
