@@ -93,7 +93,7 @@ class NCSNpp(nn.Module):
         features = self.stem(image)
         skips = [features]
         for level, blocks in enumerate(self.encoder):
-            for block in blocks:
+            for block in blocks.children():
                 features = block(features, time, style)
                 skips.append(features)
             if level < len(self.halvings):
@@ -103,7 +103,7 @@ class NCSNpp(nn.Module):
         for block in self.middle:
             features = block(features, time, style)
         for level, blocks in enumerate(self.decoder):
-            for block in blocks:
+            for block in blocks.children():
                 features = block(torch.cat([features, skips.pop()], dim=1), time, style)
             if level < len(self.doublings):
                 features = self.doublings[level](features, time, style)
