@@ -17,6 +17,15 @@ def linear_betas(steps: int = 1000, first: float = 1e-4, last: float = 0.02) -> 
     return torch.linspace(first, last, steps, dtype=torch.float64)
 
 
+def vp_betas(steps: int = 4, first: float = 0.1, last: float = 20.0, start: float = 1e-3) -> Tensor:
+    """Of the variance-preserving SDE (Song et al., ICLR 2021, eq. 33) in few large steps, in float64: abar is
+    exp(-(last - first) u^2 / 2 - first u) at times u that part [start, 1] evenly, and a beta is what one such step
+    loses of it (Xiao et al., ICLR 2022)."""
+    u = torch.linspace(start, 1, steps + 1, dtype=torch.float64)
+    kept = (-(last - first) * u**2 / 2 - first * u).exp()
+    return 1 - kept[1:] / kept[:-1]
+
+
 class Diffusion(nn.Module):
     """Gaussian noise in T steps; t = 0 is the image x_0, t = T is (nearly) noise alone.
 
@@ -110,8 +119,9 @@ class ImageNoise:
         self.generators = [torch.Generator().manual_seed(zlib.crc32(image.tobytes(), seed)) for image in images]
         self.shape, self.device = (channels, *source.shape[-2:]), source.device
 
-    def __call__(self) -> Tensor:
-        drawn = [torch.randn(self.shape, generator=generator) for generator in self.generators]
+    def __call__(self, *shape: int) -> Tensor:
+        """``(B, *shape)``, by default ``(B, channels, H, W)``; other each time."""
+        drawn = [torch.randn(shape or self.shape, generator=generator) for generator in self.generators]
         return torch.stack(drawn).to(self.device)
 
 

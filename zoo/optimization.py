@@ -58,9 +58,9 @@ RECIPES: dict[str, Recipe] = {
 MATCHED = RECIPES["tuned"]
 
 
-def cosine(optimizer: Optimizer, epochs: int) -> CosineAnnealingLR:
-    """Down to 1e-6 over ``epochs``. The paper calls its rate the initial one and prints no schedule."""
-    return CosineAnnealingLR(optimizer, max(1, epochs), LAST_RATE)
+def cosine(optimizer: Optimizer, epochs: int, last: float = LAST_RATE) -> CosineAnnealingLR:
+    """Down to ``last`` over ``epochs``. The HSC-T paper calls its rate the initial one and prints no schedule."""
+    return CosineAnnealingLR(optimizer, max(1, epochs), last)
 
 
 def constant_then_linear(optimizer: Optimizer, constant_epochs: int, decay_epochs: int) -> LambdaLR:

@@ -66,6 +66,7 @@ METHODS = Registry(
         "reggan": "zoo.methods.reggan.RegGAN",
         "sagan": "zoo.methods.sagan.SAGAN",
         "sswe": "zoo.methods.sswe.SSWE",
+        "syndiff": "zoo.methods.syndiff.SynDiff",
         "veus": "zoo.methods.veus.VEUS",
     }
 )

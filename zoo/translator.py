@@ -26,6 +26,11 @@ class Translator(Method):
 
     trained_on: Signal | None = None
 
+    @property
+    def evaluations(self) -> int:
+        """How many passes of its networks an image needs; the tables print it."""
+        return 1
+
     @abstractmethod
     def forward(self, source: Tensor) -> Tensor: ...
 

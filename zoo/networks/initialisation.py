@@ -24,3 +24,13 @@ def uniform(module: nn.Module, bound: float = 0.05) -> None:
             nn.init.uniform_(layer.weight, -bound, bound)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+def xavier(module: nn.Module, gain: float = 1.0) -> None:
+    """Weights uniform with variance 2 gain^2 / (inputs + outputs), biases 0 (Glorot and Bengio 2010); norms keep
+    scale 1: NCSN++."""
+    for layer in module.modules():
+        if isinstance(layer, CONVOLUTIONS):
+            nn.init.xavier_uniform_(layer.weight, gain)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

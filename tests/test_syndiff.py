@@ -1,0 +1,350 @@
+"""SynDiff: its networks' sizes, its schedule, eq. 2 to 5, what each turn touches, and what it refuses."""
+
+import pytest
+import torch
+from torch import nn
+
+from datamodules import InputError
+from tests import tiny
+from zoo.diffusion import vp_betas
+from zoo.losses.gradient_penalty import r1
+from zoo.networks.diffusion_discriminator import DiffusionDiscriminator, with_spread
+from zoo.networks.ncsnpp import NCSNpp
+from zoo.networks.resampling import FIR
+
+CHANCE = 0.693147  # softplus(0)
+
+
+def batch(images: int = 2) -> dict:
+    generator = torch.Generator().manual_seed(0)
+    x, y = (torch.rand(images, 1, 32, 32, generator=generator) * 2 - 1 for _ in range(2))
+    return {"source": x, "target": y, "id": [str(number) for number in range(images)]}
+
+
+def method(**kwargs):
+    torch.manual_seed(0)
+    return tiny.method("syndiff", 1, 1, **kwargs)
+
+
+def touched(model) -> set[str]:
+    """Names of the networks that have gradients."""
+    return {name.split(".")[0] for name, weight in model.named_parameters() if weight.grad is not None}
+
+
+class Judge(nn.Module):
+    """A discriminator that is linear in the image it judges: D(x) = <weight, x> + bias."""
+
+    def __init__(self, weight: float, bias: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((1, 32, 32), weight))
+        self.bias = bias
+
+    def forward(self, image, *_):
+        return (self.weight * image).sum((1, 2, 3))[:, None] + self.bias
+
+
+def with_judges(model, **judges: Judge):
+    for name, judge in judges.items():
+        setattr(model, name, judge)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("network", "count"),
+    [
+        (lambda: NCSNpp(2), 39_725_250),
+        (lambda: NCSNpp(4), 39_728_708),
+        (lambda: NCSNpp(6), 39_732_166),
+        (lambda: DiffusionDiscriminator(1), 27_736_705),
+        (lambda: DiffusionDiscriminator(3), 27_737_217),
+    ],
+)
+def test_parameter_counts(network, count):
+    with torch.device("meta"):
+        assert sum(weight.numel() for weight in network().parameters()) == count
+
+
+def test_the_networks_of_a_method_are_the_published_ones(monkeypatch):
+    monkeypatch.setattr("zoo.methods.syndiff.Diffusion", lambda betas: nn.Identity())  # its tables are numbers
+    sizes = {}
+    for channels in ((1, 1), (1, 3)):
+        with torch.device("meta"):
+            model = tiny.METHODS["syndiff"](in_channels=channels[0], out_channels=channels[1])
+        sizes[channels] = {
+            name: sum(weight.numel() for weight in network.parameters()) for name, network in model.named_children()
+        }
+    alone, colour = sizes[1, 1], sizes[1, 3]
+    for side in ("target", "source"):
+        assert alone[f"diffusive_generator_{side}"] == 39_725_250
+        assert alone[f"diffusive_discriminator_{side}"] == 27_736_705
+        assert alone[f"generator_{side}"] == 7_825_153
+        assert alone[f"discriminator_{side}"] == 2_762_689
+        assert colour[f"diffusive_generator_{side}"] == 39_728_708, "target and guide"
+    assert (colour["diffusive_discriminator_target"], colour["diffusive_discriminator_source"]) == (27737217, 27736705)
+    assert (colour["discriminator_target"], colour["discriminator_source"]) == (2_764_737, 2_762_689)
+
+
+def test_the_schedule_is_that_of_the_variance_preserving_sde():
+    assert vp_betas().tolist() == pytest.approx([0.47826, 0.84921, 0.95642, 0.98740], abs=5e-6)
+    assert len(vp_betas(8)) == 8
+    assert float((1 - vp_betas(8)).prod()) == pytest.approx(float((1 - vp_betas(4)).prod())), "the same noise at last"
+
+
+def test_the_filter_keeps_a_constant_and_is_the_printed_one():
+    constant = torch.full((1, 2, 8, 8), 3.0)
+    for mode, size in (("down", 4), ("up", 16), ("blur", 9)):
+        filtered = FIR(mode)(constant)
+        assert filtered.shape == (1, 2, size, size)
+        assert torch.allclose(filtered[..., 2:-2, 2:-2], torch.tensor(3.0)), "away from the zeros outside"
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+    point = torch.zeros(1, 2, 8, 8)
+    point[0, 1, 4, 4] = 1
+    blurred = FIR("blur")(point)
+    assert torch.allclose(blurred[0, 1, 3:7, 3:7], torch.outer(taps, taps))
+    assert not blurred[0, 0].any(), "every channel by itself"
+    assert torch.allclose(FIR("up")(point)[0, 1, 7:11, 7:11], 4 * torch.outer(taps, taps))
+    assert torch.allclose(FIR("down")(point)[0, 1, 1:3, 1:3].diagonal(), torch.tensor([1.0, 9.0]) / 64)
+    assert not FIR("up").state_dict()
+
+
+def test_the_spread_of_a_batch_is_taken_in_groups_of_four():
+    def spread(*values: float) -> list[float]:
+        features = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 3, 2, 2)
+        seen = with_spread(features)
+        assert seen.shape == (len(values), 4, 2, 2)
+        assert torch.equal(seen[:, :3], features)
+        return seen[:, 3, 1, 1].tolist()
+
+    assert spread(5) == pytest.approx([1e-4]), "the root of 1e-8"
+    assert spread(0, 2) == pytest.approx([1, 1])
+    assert spread(0, 0, 4, 4, 1, 1, 1, 3) == pytest.approx(4 * [2] + 4 * [0.75**0.5])
+    assert spread(0, 0, 3, 7, 9) == pytest.approx(3 * [2**0.5] + 2 * [1]), "what the published form refuses"
+    assert spread(0, 2, 4, 1, 1, 1) == pytest.approx(3 * [(8 / 3) ** 0.5] + 3 * [1e-4])
+
+
+def test_discriminators_and_generators_take_images_of_any_size():
+    torch.manual_seed(0)
+    noisy, t = torch.rand(2, 2, 21, 70), torch.tensor([0, 3])
+    assert DiffusionDiscriminator(1, 4, 6)(noisy[:, :1], noisy[:, 1:], t).shape == (2, 1), "smaller than its halvings"
+    assert NCSNpp(2, 4, (1, 1, 1))(noisy, t, torch.randn(2, 100)).shape == noisy.shape
+
+
+def test_a_generator_begins_as_nothing_and_then_follows_image_time_and_latent():
+    torch.manual_seed(0)
+    network = NCSNpp(2, 8, (1, 1, 2), blocks=1).eval()
+    image, t, z = torch.randn(2, 2, 16, 16), torch.tensor([0, 3]), torch.randn(2, 100)
+    assert network(image, t, z).abs().max() < 1e-3
+    with torch.no_grad():
+        network.head.weight.normal_(std=0.1)
+        for block in network.modules():
+            if hasattr(block, "last"):
+                block.last.weight.normal_(std=0.1)
+    made = network(image, t, z)
+    for other in ((-image, t, z), (image, t.flip(0), z), (image, t, -z)):
+        assert (network(*other) - made).abs().mean() > 1e-3
+    assert torch.allclose(network(image, t, 3 * z), made, atol=1e-5), "of a latent vector only its direction counts"
+
+
+def test_r1_is_half_the_squared_gradient():
+    images = torch.rand(3, 1, 32, 32, requires_grad=True)
+    judge = Judge(0.5)
+    penalty = r1(judge(images), images)
+    assert float(penalty) == pytest.approx(0.5 * 0.25 * 32 * 32)
+    penalty.backward()
+    assert torch.allclose(judge.weight.grad, torch.tensor(0.5)), "and may be minimised"
+
+
+def test_r1_comes_every_tenth_iteration_and_in_full_precision():
+    judges = {f"diffusive_discriminator_{side}": Judge(0.01) for side in ("target", "source")}
+    model, given = with_judges(method(r1_gamma=3.0), **judges), batch()
+    made = model.generate(given)
+    penalties = []
+    for iteration in (0, 1, 9, 10, 11, 20):
+        model.average.updates = iteration
+        losses = model.diffusive_discriminator_losses(given, made)
+        total = losses["target"] + losses["source"] + 3.0 * losses["r1"]
+        assert float(losses["total"]) == pytest.approx(float(total))
+        penalties.append(float(losses["r1"]))
+    expected = 2 * 0.5 * 1e-4 * 32 * 32  # both sides
+    assert penalties == pytest.approx([expected, 0, 0, expected, 0, expected])
+    model, seen = method(), []
+    model.diffusive_discriminator_target.head.register_forward_hook(lambda m, given, made: seen.append(made.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = model.diffusive_discriminator_losses(given, model.generate(given))
+    assert seen == [torch.float32, torch.bfloat16], "real images with the penalty, then made ones"
+    losses["total"].backward()
+    assert all(weight.grad.isfinite().all() for weight in model.diffusive_discriminator_target.parameters())
+
+
+def test_the_count_of_iterations_is_in_a_checkpoint():
+    model = method()
+    model.average.updates = 7
+    other = method()
+    other.load_state_dict(model.state_dict())
+    assert (model.iterations, other.iterations) == (7, 7)
+
+
+def test_steps_back_end_at_what_the_generator_sees():
+    model, given = method(), batch(8)
+    image = given["target"]
+    for _ in range(5):
+        back = model.reversal("target", image, given["source"])
+        assert int(back.t.min()) >= 1
+        assert int(back.t.max()) <= 4
+        last = back.t == 1
+        assert torch.equal(back.before[last], back.guess[last])
+        assert (back.before[~last] - back.guess[~last]).abs().mean() > 0.1
+    assert back.guess.abs().max() < 1e-2, "of an untrained network"
+    assert float((back.noisy * image).mean() / image.square().mean()) < 0.8
+
+
+def test_the_better_looks_to_the_discriminators_the_smaller_the_loss():
+    """D_theta and D_phi that say ``bias`` of everything: eq. 3 to 5 on constants, and which way they pull."""
+    given = batch()
+    losses = {}
+    for bias in (-2.0, 0.0, 2.0):
+        names = [f"{role}_{side}" for role in ("diffusive_discriminator", "discriminator") for side in
+                 ("target", "source")]  # fmt: skip
+        model = with_judges(method(lambda_l1=2.0), **{name: Judge(0.0, bias) for name in names})
+        model.average.updates = 1
+        losses[bias] = model.generator_losses(given, model.generate(given))
+        for turn in (model.diffusive_discriminator_losses, model.discriminator_losses):
+            of_side = float(nn.functional.softplus(torch.tensor([-bias, bias])).sum())
+            assert float(turn(given, model.generate(given))["total"]) == pytest.approx(2 * of_side, rel=1e-5)
+    for term in ("diffusive_adversarial", "adversarial"):
+        assert float(losses[0.0][term]) == pytest.approx(2 * CHANCE, rel=1e-5)
+        assert losses[2.0][term] < losses[0.0][term] < losses[-2.0][term]
+    terms = losses[0.0]
+    adversarial = terms["diffusive_adversarial"] + terms["adversarial"]
+    total = adversarial + 2.0 * (terms["reconstruction"] + terms["cycle"])
+    assert float(terms["total"]) == pytest.approx(float(total))
+
+
+def test_the_generators_terms_compare_what_belongs_together():
+    model, given = method(), batch()
+    made = model.generate(given)
+    x, y = given["source"], given["target"]
+    assert torch.equal(made.source_again, model.generator_source(model.generator_target(x)))
+    losses = model.generator_losses(given, made)
+    assert float(losses["cycle"]) == pytest.approx(
+        float((made.source_again - x).abs().mean() + (made.target_again - y).abs().mean())
+    )
+    nothing = float(x.abs().mean() + y.abs().mean())  # an untrained G_theta sees 0
+    assert float(losses["reconstruction"]) == pytest.approx(nothing, rel=1e-3)
+
+
+def test_each_turn_touches_its_own_networks_alone():
+    model, given = method(), batch()
+    both = {"diffusive_discriminator": [], "discriminator": [], "generator": []}
+    for turn in both:
+        model.zero_grad()
+        model.losses_of(turn, given, model.generate(given))["total"].backward()
+        both[turn] = touched(model)
+    sides = ("target", "source")
+    assert both["diffusive_discriminator"] == {f"diffusive_discriminator_{side}" for side in sides}
+    assert both["discriminator"] == {f"discriminator_{side}" for side in sides}
+    roles = ("generator", "diffusive_generator", "discriminator", "diffusive_discriminator")
+    assert both["generator"] == {f"{role}_{side}" for role in roles for side in sides}
+    assert list(model.sides()) == list(both), "in this order"
+
+
+def test_a_step_runs_each_network_the_fewest_times(tmp_path):
+    model, seen = method(), {}
+    for name, network in model.named_children():
+        if name.startswith(("diffusive", "generator", "discriminator", "average")):
+            network.forward = counted(network.forward, seen, name)
+    tiny.trainer(tmp_path, limit_train_batches=1).fit(model, tiny.data("enhancement"))
+    calls = {"diffusive_generator": [2, 2], "diffusive_discriminator": [2, 2, 2], "generator": [2, 2]}
+    calls["discriminator"] = [4, 2]  # real and made together, then made ones
+    assert seen == {f"{role}_{side}": images for role, images in calls.items() for side in ("target", "source")}
+    assert model.iterations == 1
+
+
+def counted(forward, seen: dict, name: str):
+    def count(image, *others):
+        seen.setdefault(name, []).append(len(image))
+        return forward(image, *others)
+
+    return count
+
+
+def test_translation_is_by_the_average_and_an_images_own_noise():
+    model, given = method().eval(), batch(3)
+    with torch.no_grad():
+        for weight in (model.average.network.head.weight, model.diffusive_generator_target.head.weight):
+            weight.normal_(std=0.1)
+    before = model(given["source"])
+    assert torch.allclose(model(given["source"][1:2]), before[1:2], atol=1e-5)
+    with torch.no_grad():
+        model.diffusive_generator_target.head.weight.mul_(-1)
+    assert torch.equal(model(given["source"]), before)
+    model.average.update(model.diffusive_generator_target)
+    assert not torch.equal(model(given["source"]), before)
+    assert model.average.decay == 0.999
+
+
+def test_four_passes_of_a_perfect_generator_give_the_image():
+    model, given = method(), batch()
+    seen = []
+
+    class Perfect(nn.Module):
+        def forward(self, image, t, z):
+            seen.append((t.tolist(), tuple(z.shape), torch.equal(image[:, 1:], given["source"])))
+            return torch.cat([given["target"], torch.zeros_like(given["target"])], dim=1)
+
+    model.average.network = Perfect()
+    assert torch.equal(model(given["source"]), given["target"])
+    assert seen == [([t, t], (2, 100), True) for t in (3, 2, 1, 0)]
+    assert model.evaluations == len(seen)
+    assert method(steps=2).evaluations == 2
+
+
+def test_optimizers_and_schedules_are_those_of_the_preset():
+    model = tiny.method("syndiff", epochs=500)
+    optimizers, schedules = model.configure_optimizers()
+    groups = [optimizer.param_groups[0] for optimizer in optimizers]
+    assert [group["initial_lr"] for group in groups] == [1e-4, 1e-4, 1.6e-4]
+    assert all(group["betas"] == (0.5, 0.9) for group in groups)
+    assert all((schedule.T_max, schedule.eta_min) == (500, 1e-5) for schedule in schedules)
+    assert [o.param_groups[0]["lr"] for o in tiny.method("syndiff", lr=3.2e-4).configure_optimizers()[0]] == (
+        pytest.approx([2e-4, 2e-4, 3.2e-4])
+    )
+    matched = tiny.method("syndiff", preset="matched")
+    optimizers, schedules = matched.configure_optimizers()
+    assert all(o.param_groups[0]["lr"] == 3e-4 and o.param_groups[0]["betas"] == (0.5, 0.999) for o in optimizers)
+    assert all(schedule.eta_min == 1e-6 for schedule in schedules)
+    assert matched.gradient_clip_val == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ({"steps": 0}, "steps 0: SynDiff needs 1 or more; raise it"),
+        ({"r1_every": 0}, "r1_every 0: SynDiff needs 1 or more; raise it"),
+        ({"multipliers": ()}, "multipliers []: SynDiff needs at least one, and each 1 or more"),
+        ({"preset": "paper"}, "preset 'paper': SynDiff has native, matched; choose one"),
+    ],
+)
+def test_arguments_that_cannot_be_are_refused_in_one_line(arguments, line):
+    with pytest.raises(InputError) as error:
+        method(**arguments)
+    assert str(error.value) == line
+
+
+def test_images_too_small_for_the_patch_discriminators_are_refused_before_training(tmp_path):
+    with pytest.raises(InputError) as error:
+        tiny.trainer(tmp_path).fit(method(), tiny.data("enhancement", size=(16, 32)))
+    assert str(error.value) == (
+        "SynDiff: images of 16 x 32 pixels are too small for its patch discriminators, which need 24 a side; set "
+        "data.size to [24, 32]"
+    )
+
+
+def test_a_batch_of_five_trains(tmp_path):
+    """Which minibatch statistics, as published, cannot split."""
+    model = method()
+    before = model.diffusive_discriminator_target.head.weight.detach().clone()
+    trainer = tiny.trainer(tmp_path, limit_train_batches=1)
+    trainer.fit(model, tiny.data("enhancement", batch_size=5))
+    assert float(trainer.callback_metrics["loss/diffusive_discriminator/target"]) > 0
+    assert not torch.equal(model.diffusive_discriminator_target.head.weight, before)
