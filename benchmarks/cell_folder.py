@@ -210,7 +210,8 @@ class CellFolder:
     @property
     def budget(self) -> dict[str, float]:
         """What the cell was trained with: ``parameters`` that an image passes through, ``updates``, ``training`` in
-        seconds; and how many ``passes`` of its networks an image needs. Empty where nothing was trained, and of a cell that was run before these were kept."""
+        seconds; and how many ``passes`` of its networks an image needs. Empty where nothing was trained, and of a cell
+        that was run before these were kept."""
         path = self / "timings.json"
         timings = read_json(path) if path.is_file() else {}
         if not timings.get("updates"):

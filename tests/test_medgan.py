@@ -135,7 +135,7 @@ def test_evaluation_drops_nothing_out():
     [
         ({}, "pGAN, untrained VGG"),
         ({"perceptual_weights": "imagenet"}, "pGAN"),
-        ({"lambda_perceptual": 0.0}, "pGAN"),
+        ({"lambda_perceptual": 0.0}, "pGAN, without VGG"),
     ],
 )
 def test_tables_say_what_it_is_and_whether_its_vgg_is_untrained(settings, remark):

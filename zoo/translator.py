@@ -34,11 +34,6 @@ class Translator(Method):
     @abstractmethod
     def forward(self, source: Tensor) -> Tensor: ...
 
-    @property
-    def evaluations(self) -> int:
-        """How many passes of its networks an image needs; the tables print it."""
-        return 1
-
     def infer(self, batch: Batch) -> Output:
         return Output(translation=self(batch["source"]))
 

@@ -76,7 +76,7 @@ class MedGAN(ConditionalGAN):
         self.save_hyperparameters()
         self.lambda_perceptual, self.perceptual_weights = lambda_perceptual, perceptual_weights
         self.vgg_input = vgg_input
-        self.remark = "pGAN" + (", untrained VGG" if lambda_perceptual and perceptual_weights is None else "")
+        self.remark = "pGAN" + self._of_vgg()
         self.generator = ResNetGenerator(  # CycleGAN's, with dropout
             self.in_channels, self.out_channels, n_blocks, width, "transposed", "none", "reflect", dropout
         )
@@ -84,6 +84,11 @@ class MedGAN(ConditionalGAN):
         self.adversarial = AdversarialLoss("lsgan")
         initialisation.normal(self)
         self.perceptual: FeatureL1 | None = None  # built for training alone: translation needs no VGG
+
+    def _of_vgg(self) -> str:
+        if not self.lambda_perceptual:
+            return ", without VGG"
+        return ", untrained VGG" if self.perceptual_weights is None else ""
 
     def prepare_data(self) -> None:
         super().prepare_data()
