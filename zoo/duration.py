@@ -9,6 +9,10 @@ from pytorch_lightning.utilities import rank_zero_warn
 PATIENCE_S = 3600.0
 
 
+class LongRun(UserWarning):
+    """Of what takes longer than anybody waits."""
+
+
 def warn_if_long(
     doing: str,
     one_pass: Callable[[], Any],
@@ -32,5 +36,6 @@ def warn_if_long(
     if seconds > patience_s:
         rank_zero_warn(
             f"{doing} will take about {seconds / 3600:.1f} hours on this CPU ({passes:,} passes of the network); use a "
-            "GPU, or fewer sampling_steps, samples or images"
+            "GPU, or fewer sampling_steps, samples or images",
+            category=LongRun,
         )

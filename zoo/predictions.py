@@ -114,8 +114,11 @@ class PredictionWriter(BasePredictionWriter):
             write_image(self.folder / row["confidence"], 2 * confidence - 1, GREY)
         if "spread" in prediction:
             row["spread"] = f"{file.removesuffix(self.names.ending)}{SPREAD}.{self.format}"
-            range_from_0 = Signal(1, 0.0, signal.high - signal.low, signal.unit)
-            write_image(self.folder / row["spread"], self._pixels(image_id, prediction["spread"][index]) - 1, range_from_0)
+            spread = self._pixels(image_id, prediction["spread"][index])
+            deviation = Signal(1, 0.0, signal.high - signal.low, signal.unit)
+            write_image(
+                self.folder / row["spread"], self._pixels(image_id, prediction["spread"][index]) - 1, range_from_0
+            )
         return row
 
     def _pixels(self, image_id: str, image: Tensor) -> np.ndarray:

@@ -27,11 +27,6 @@ class Translator(Method):
 
     trained_on: Signal | None = None
 
-    @property
-    def evaluations(self) -> int:
-        """How often an image passes through a network until it is translated."""
-        return 1
-
     @abstractmethod
     def forward(self, source: Tensor) -> Tensor: ...
 

@@ -49,8 +49,7 @@ class DiffusionUNet(nn.Module):
         widths, time = [width * multiplier for multiplier in multipliers], 4 * width
         self.time = nn.Sequential(nn.Linear(width, time), nn.SiLU(), nn.Linear(time, time))
         self.first = nn.Conv2d(in_channels, width, 3, padding=1)
-        self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
-        self.smaller, self.larger = nn.ModuleList(), nn.ModuleList()
+        self.encoder, self.smaller = nn.ModuleList(), nn.ModuleList()
         channels, skips = width, [width]
         for level, wanted in enumerate(widths):
             if level > 0:
@@ -62,6 +61,7 @@ class DiffusionUNet(nn.Module):
                 channels = wanted
                 skips.append(channels)
         self.middle = nn.ModuleList(Block(channels, channels, time, dropout, attends) for attends in (True, False))
+        self.decoder, self.larger = nn.ModuleList(), nn.ModuleList()
         for level, wanted in reversed([*enumerate(widths)]):
             self.decoder.append(nn.ModuleList())
             for _ in range(blocks + 1):
