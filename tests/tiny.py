@@ -34,8 +34,8 @@ def eager(name: str) -> dict[str, Any]:
 
 
 def follows(name: str) -> str:
-    """By what those few steps are seen: by the ``images`` that it makes, or by its ``loss``. That is for what translates
-    in many steps out of noise, each of which adds its own error."""
+    """By what those few steps are seen: by the ``images`` that it makes, or by its ``loss``. That is for what makes
+    images in many steps out of noise, each of which adds its own error."""
     return config(name)["tiny"].get("follows", "images")
 
 

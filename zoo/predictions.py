@@ -116,9 +116,7 @@ class PredictionWriter(BasePredictionWriter):
             row["spread"] = f"{file.removesuffix(self.names.ending)}{SPREAD}.{self.format}"
             spread = self._pixels(image_id, prediction["spread"][index])
             deviation = Signal(1, 0.0, signal.high - signal.low, signal.unit)
-            write_image(
-                self.folder / row["spread"], self._pixels(image_id, prediction["spread"][index]) - 1, range_from_0
-            )
+            write_image(self.folder / row["spread"], spread - 1, deviation)
         return row
 
     def _pixels(self, image_id: str, image: Tensor) -> np.ndarray:

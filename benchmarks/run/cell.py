@@ -86,8 +86,7 @@ def _run_marked(folder: CellFolder, config: dict[str, Any], threads: int, queue:
     except Exception as error:
         bad_input = fault_behind(error, folder.path)
         if isinstance(bad_input, DiskError):
-            if queue:
-                queue.put((folder.path.name, str(bad_input)))
+            progress(str(bad_input))
             sys.exit(REFUSED)
         traceback.print_exc()
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
@@ -104,10 +103,10 @@ def _long_runs_told(progress: Progress) -> Iterator[None]:
     """Of what is warned of, the user hears what takes long; all of it is in the log."""
     shown = warnings.showwarning
 
-    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any) -> None:
         if issubclass(category, LongRun):
             progress(str(message))
-        shown(message, category, *where)
+        shown(message, category, *args, **kwargs)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

@@ -159,8 +159,12 @@ class DDPM(Translator):
             return
         image = source.new_zeros(len(source), self.out_channels, *source.shape[-2:])
         given = torch.cat([image, source], dim=1), torch.ones(len(source), dtype=torch.int64)
-        passes = int(sum(batches)) * self.evaluations
-        warn_if_long(doing, lambda: self.average(*given), passes, self.patience_s)
+
+        def one_pass() -> None:
+            with self.trainer.precision_plugin.forward_context():
+                self.average(*given)
+
+        warn_if_long(doing, one_pass, int(sum(batches)) * self.evaluations, self.patience_s)
 
 
 def _refusals(given: Mapping[str, Any]) -> Iterator[str]:
