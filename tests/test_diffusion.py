@@ -24,6 +24,17 @@ def test_constants_of_the_linear_schedule(ho):
     assert ho.abar[1000] == pytest.approx(4.0358e-5, rel=1e-5)
 
 
+def test_fewer_steps_end_in_noise_too_and_its_image_is_found_again():
+    assert torch.equal(linear_betas(1000)[[0, -1]], torch.tensor([1e-4, 0.02], dtype=torch.float64))
+    torch.manual_seed(0)
+    for steps in (2, 10, 50, 1000):
+        few = Diffusion(linear_betas(steps))
+        assert few.steps == steps
+        assert 0 < few.abar[steps] < 1e-3
+        t, image, noise = torch.arange(1, steps + 1), torch.rand(steps, 1, 2, 2) * 2 - 1, torch.randn(steps, 1, 2, 2)
+        assert torch.allclose(few.clean(few.noised(image, t, noise), t, noise), image, atol=1e-3)
+
+
 def test_posterior_of_few_large_steps():
     few = Diffusion(SYNDIFF_BETAS)
     assert few.clean_part[1:].tolist() == pytest.approx([1, 0.66578, 0.26919, 0.05782], abs=2e-5)

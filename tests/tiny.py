@@ -33,6 +33,12 @@ def eager(name: str) -> dict[str, Any]:
     return _arguments(config(name)["tiny"].get("overfit", {}))
 
 
+def follows(name: str) -> str:
+    """By what those few steps are seen: by the ``images`` that it makes, or by its ``loss``. That is for what makes
+    images in many steps out of noise, each of which adds its own error."""
+    return config(name)["tiny"].get("follows", "images")
+
+
 def task_of(name: str) -> str:
     """The phantom's task that a config runs on."""
     return config(name)["data"]["init_args"]["task"]

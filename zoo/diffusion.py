@@ -10,11 +10,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 SHOWN_AFTER_S = 5.0
+LARGEST_BETA = 0.999  # something of the image is left after each step, to be divided by
 
 
-def linear_betas(steps: int = 1000, first: float = 1e-4, last: float = 0.02) -> Tensor:
-    """Ho et al., section 4, in float64."""
-    return torch.linspace(first, last, steps, dtype=torch.float64)
+def linear_betas(steps: int = 1000) -> Tensor:
+    """Ho et al., section 4, in float64: from 1e-4 to 0.02 in 1000 steps. Fewer steps are as much larger, so that noise
+    alone is left after them, too."""
+    larger = 1000 / steps
+    return torch.linspace(1e-4 * larger, min(0.02 * larger, LARGEST_BETA), steps, dtype=torch.float64)
 
 
 def vp_betas(steps: int = 4, first: float = 0.1, last: float = 20.0, start: float = 1e-3) -> Tensor:
@@ -65,6 +68,10 @@ class Diffusion(nn.Module):
     def noised(self, clean: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """x_t of x_0 by eq. 4; ``t`` is int64 ``(B,)``, images and standard normal noise are ``(B, C, H, W)``."""
         return _of_each(self.signal, t) * clean + _of_each(self.noise, t) * noise
+
+    def clean(self, noisy: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        """x_0 of x_t and its noise, eq. 4 solved for it; shapes as in :meth:`noised`."""
+        return (noisy - _of_each(self.noise, t) * noise) / _of_each(self.signal, t)
 
     def before(self, clean: Tensor, noisy: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """x_(t-1) of x_0 and x_t by eq. 6, shapes as in :meth:`noised`; ``t`` from 1 on."""

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import BasePredictionWriter
 from torch import Tensor
 
-from datamodules.batch import GREY, Batch, Task
+from datamodules.batch import GREY, Batch, Signal, Task
 from datamodules.errors import InputError
 from datamodules.grid import resize
 from datamodules.tables import csv_text
@@ -21,11 +21,13 @@ from zoo.output import Output, malignancy
 from zoo.processes import gathered
 
 CONFIDENCE = "_confidence.png"  # ending of the file that says where a translation may be trusted
+SPREAD = "_spread"  # end of the name, before the format, of the file that says how far samples of it differ
 
 
 class PredictionWriter(BasePredictionWriter):
     """Writes every translation of ``predict`` and, last, ``predictions.csv``: id, file, unit and range of each, and the
-    file of its confidence where the method has one. Of a diagnosis, it writes the id and the probability of malignancy.
+    file of its confidence or its spread where the method has one. A confidence is a PNG from 0 to 1; a spread has the
+    translation's format and unit, and begins at 0. Of a diagnosis, it writes the id and the probability of malignancy.
 
     Args:
         task: what is translated; the command line takes it from the data.
@@ -62,16 +64,21 @@ class PredictionWriter(BasePredictionWriter):
             )
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        data, confidence = data_of(trainer), getattr(pl_module, "confidence", 0.0)
+        data = data_of(trainer)
         if data is None and self.size == "input":
             raise InputError("predictions.size 'input': needs a data module, which knows its files' sizes; take 'grid'")
         if data is None and trainer.world_size > 1:
             raise InputError("predict: several processes need a data module, which knows all ids; give the trainer one")
         self.written = []
         self.shapes = data.input_shapes() if data is not None and self.size == "input" else {}
-        self.names = Names(f".{self.format}", [CONFIDENCE] if confidence else [])
+        self.names = Names(f".{self.format}", self._beside(pl_module))
         for image_id in data.ids() if data is not None else []:  # so that every process gives it the same name
             self.names.of(image_id)
+
+    def _beside(self, method: pl.LightningModule) -> list[str]:
+        """Endings of what else is written of an image."""
+        confidence, spread = (getattr(method, name, False) for name in ("confidence", "spread"))
+        return [CONFIDENCE] * bool(confidence) + [f"{SPREAD}.{self.format}"] * bool(spread)
 
     def write_on_batch_end(
         self,
@@ -91,7 +98,7 @@ class PredictionWriter(BasePredictionWriter):
             self.written.append(self._write_images(image_id, prediction, index))
 
     def _write_images(self, image_id: str, prediction: Output, index: int) -> dict[str, Any]:
-        """The translation and, where there is one, its confidence; the row of ``predictions.csv``."""
+        """The translation and, where there are such, its confidence and its spread; the row of ``predictions.csv``."""
         signal, file = self.task.target, self.names.of(image_id)
         write_image(self.folder / file, self._pixels(image_id, prediction["translation"][index]), signal)
         row: dict[str, Any] = {
@@ -105,6 +112,11 @@ class PredictionWriter(BasePredictionWriter):
             row["confidence"] = file.removesuffix(self.names.ending) + CONFIDENCE
             confidence = self._pixels(image_id, prediction["confidence"][index])
             write_image(self.folder / row["confidence"], 2 * confidence - 1, GREY)
+        if "spread" in prediction:
+            row["spread"] = f"{file.removesuffix(self.names.ending)}{SPREAD}.{self.format}"
+            spread = self._pixels(image_id, prediction["spread"][index])
+            deviation = Signal(1, 0.0, signal.high - signal.low, signal.unit)
+            write_image(self.folder / row["spread"], spread - 1, deviation)
         return row
 
     def _pixels(self, image_id: str, image: Tensor) -> np.ndarray:

@@ -57,6 +57,7 @@ METHODS = Registry(
         "attgan": "zoo.methods.attgan.AttGAN",
         "cut": "zoo.methods.cut.CUT",
         "cyclegan": "zoo.methods.cyclegan.CycleGAN",
+        "ddpm": "zoo.methods.ddpm.DDPM",
         "diagnosis": "zoo.methods.diagnosis.Diagnosis",
         "fda": "zoo.methods.fda.FDA",
         "harmonizer": "zoo.methods.harmonizer.Harmonizer",

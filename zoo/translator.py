@@ -23,6 +23,7 @@ class Translator(Method):
     needs_pairs: bool = True  # an unpaired method says False
     without_pairs = "choose an unpaired method or other data"  # the remedy where it needs pairs and there are none
     confidence: float = 0.0  # weight of a head that says where a translation may be trusted; 0 for none
+    spread: bool = False  # whether it also gives by how much its samples of a translation differ
 
     trained_on: Signal | None = None
 
@@ -73,4 +74,9 @@ class Translator(Method):
         own, present = self.trained_on, self._present_target()
         if own is None or present is None or own == present or not own.physical:
             return output
-        return output | Output(translation=converted(output["translation"], own, present))
+        translation = output["translation"]
+        output = output | Output(translation=converted(translation, own, present))
+        if "spread" in output:  # to first order
+            above, below = (converted(translation + sign * output["spread"], own, present) for sign in (1, -1))
+            output["spread"] = (above - below).mean(1, keepdim=True) / 2
+        return output

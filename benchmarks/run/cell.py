@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +35,7 @@ from datamodules.ultrasound import UltrasoundDataModule
 from datamodules.writers import safe_name, write_image
 from zoo.checkpoints import read_checkpoint
 from zoo.cli import SonozooCLI
+from zoo.duration import LongRun
 from zoo.evaluation import Evaluation
 from zoo.method import Method
 from zoo.output import Output
@@ -73,13 +75,18 @@ def _run_marked(folder: CellFolder, config: dict[str, Any], threads: int, queue:
     folder.clear_failure()
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
+
+    def progress(told: float | str) -> None:
+        if queue:
+            queue.put((folder.path.name, told))
+
     try:
-        _run(folder, config, progress=lambda told: queue.put((folder.path.name, told)) if queue else None)
+        with _long_runs_told(progress):
+            _run(folder, config, progress)
     except Exception as error:
         bad_input = fault_behind(error, folder.path)
         if isinstance(bad_input, DiskError):
-            if queue:
-                queue.put((folder.path.name, str(bad_input)))
+            progress(str(bad_input))
             sys.exit(REFUSED)
         traceback.print_exc()
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
@@ -89,6 +96,21 @@ def _run_marked(folder: CellFolder, config: dict[str, Any], threads: int, queue:
         if error.code == 2:  # a config that the command line refuses; it has written why to the log
             folder.mark_failed(_last_error(folder.log))
         raise
+
+
+@contextlib.contextmanager
+def _long_runs_told(progress: Progress) -> Iterator[None]:
+    """Of what is warned of, the user hears what takes long; all of it is in the log."""
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any) -> None:
+        if issubclass(category, LongRun):
+            progress(str(message))
+        shown(message, category, *args, **kwargs)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def _run(folder: CellFolder, config: dict[str, Any], progress: Progress) -> None:
