@@ -34,10 +34,10 @@ class MedGAN(ConditionalGAN):
     Named MedGAN because the comparison that this project repeats (HSC-T, Table II) has a row of that name and cites
     this paper for it; the paper itself calls the network pGAN. The MedGAN of Armanious et al. (2020: a cascade of
     U-Nets, style and content losses) is another method, and is not here. Every table says pGAN beside the row.
-    Not printed and taken from the authors' code: dropout in the residual blocks, both weights 100 for images in
-    [-1, 1], VGG-16 on images that are not normalised (``vgg_input``). That code compares the features of the first
-    image of a batch alone, the same thing for its batches of one; here all count. The paper feeds neighbouring slices
-    of a volume; an ultrasound image has none.
+    Taken from the authors' code: dropout in the residual blocks, both weights 100 for images in [-1, 1], VGG-16 on
+    images that are not normalised (``vgg_input``). That code compares the features of the first image of a batch alone,
+    the same thing for its batches of one; here all count. The paper feeds neighbouring slices of a volume, which an
+    ultrasound image has not.
 
     Args:
         preset: ``native`` trains as the paper does: Adam 2e-4 (0.5, 0.999), the rate constant and then linear to 0;
