@@ -260,6 +260,21 @@ def test_a_step_runs_each_network_the_fewest_times(tmp_path):
     assert model.iterations == 1
 
 
+def test_under_bf16_a_step_still_trains_all_eight_networks(tmp_path):
+    """Autocast keeps the weights that it has cast, also those cast where no gradients were wanted."""
+    model = method()
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    trainer = tiny.trainer(tmp_path, limit_train_batches=1, precision="bf16-mixed")
+    trainer.fit(model, tiny.data("enhancement"))
+    moved = {name.split(".")[0] for name, weight in model.named_parameters() if not torch.equal(before[name], weight)}
+    roles = ("generator", "diffusive_generator", "discriminator", "diffusive_discriminator")
+    assert moved == {f"{role}_{side}" for role in roles for side in ("target", "source")} | {"average"}
+    for role in roles:
+        weights = [*model.network(role, "target").named_parameters()]
+        still = [name for name, weight in weights if torch.equal(before[f"{role}_target.{name}"], weight)]
+        assert len(still) < len(weights) / 4, role
+
+
 def counted(forward, seen: dict, name: str):
     def count(image, *others):
         seen.setdefault(name, []).append(len(image))

@@ -62,7 +62,8 @@ class SynDiff(AdversarialTranslator):
     All are sums over both sides, and norms are means. Translation is T times eq. 2 from noise on, by the moving average
     of G_theta^B, with the source itself for c; noise and z follow from the source, so that it is deterministic.
 
-    Equations 1 to 5 are those of the published code, which the text leaves in part open. Departures: of its eight
+    The equations, numbered here, are those of the published code, as are networks and rates: the text leaves some of it
+    open. 500 epochs are its README's. R1 is not multiplied by ``r1_every``, as there. Departures: of its eight
     optimizers those of one turn are one, with the same arithmetic (Adam goes by parameter; only clipping, which it has
     not, is joint within a turn). Its t = 1 is preceded by an image with noise of 1e-4, here by the image itself. It
     draws x_t of x_(t-1); here x_(t-1) is drawn of x_t and x_0, which is the same distribution. Of its four averages the
@@ -195,7 +196,7 @@ class SynDiff(AdversarialTranslator):
         losses: dict[str, Tensor] = {}
         penalties = []
         for side, image, guide, _, _ in self.directions(batch, made):
-            with torch.no_grad():
+            with torch.no_grad():  # the generators' turn has yet to come
                 fake = self.reversal(side, image, guide)
             before = self.diffusion.before(image, fake.noisy, fake.t, torch.randn_like(image))
             real_scores, penalty = self._real_scores(side, before, fake)
