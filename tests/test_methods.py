@@ -4,7 +4,10 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+from datamodules import InputError
 from tests import tiny
+from zoo import METHODS
+from zoo.networks.patchgan import PatchGAN
 
 
 class Rates(pl.Callback):
@@ -137,3 +140,20 @@ def test_sswe_trains_on_valid_pixels_alone_unless_told():
     assert float(whole.losses(batch)["total"]) != float(whole.losses(spoilt)["total"])
     expected = ((target - masked(batch["source"])) / 2)[valid].square().mean().sqrt()
     assert float(masked.losses(batch)["rmse"]) == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_images_too_small_for_discriminators_of_patches_are_refused_before_training(tmp_path):
+    judged = [
+        name
+        for name in METHODS.trained_translators()
+        if any(isinstance(network, PatchGAN) for network in tiny.method(name).modules())
+    ]
+    assert {"attgan", "cut", "cyclegan", "harmonizer", "pix2pix", "reggan", "sagan", "syndiff", "veus"} <= set(judged)
+    for name in judged:
+        model, data = tiny.method(name), tiny.data(tiny.task_of(name), size=(16, 32))
+        with pytest.raises(InputError) as error:
+            tiny.trainer(tmp_path).fit(model, data)
+        assert str(error.value) == (
+            f"{type(model).__name__}: images of 16 x 32 pixels are too small for its discriminators, which need 24 a "
+            "side; set data.size to [24, 32] or more"
+        )

@@ -346,15 +346,6 @@ def test_arguments_that_cannot_be_are_refused_in_one_line(arguments, line):
     assert str(error.value) == line
 
 
-def test_images_too_small_for_the_patch_discriminators_are_refused_before_training(tmp_path):
-    with pytest.raises(InputError) as error:
-        tiny.trainer(tmp_path).fit(method(), tiny.data("enhancement", size=(16, 32)))
-    assert str(error.value) == (
-        "SynDiff: images of 16 x 32 pixels are too small for its patch discriminators, which need 24 a side; set "
-        "data.size to [24, 32]"
-    )
-
-
 def test_a_batch_of_five_trains(tmp_path):
     """Which minibatch statistics, as published, cannot split."""
     model = method()

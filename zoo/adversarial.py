@@ -8,7 +8,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from datamodules.batch import Batch
+from datamodules.errors import InputError
 from zoo.losses.adversarial import AdversarialLoss
+from zoo.networks.patchgan import LEAST_SIDE, PatchGAN
 from zoo.translator import Translator
 from zoo.watch import Watch, alike
 
@@ -108,6 +110,19 @@ class AdversarialTranslator(Translator):
             judges = term == "adversarial" if self.automatic_optimization else side == "discriminator"
             if judges and term != "total":
                 self.watch.discriminator(term, loss, self.adversarial.chance)
+
+    def on_fit_start(self) -> None:
+        """Raises InputError where images are too small for a discriminator of patches."""
+        super().on_fit_start()
+        judged = self.data is not None and any(isinstance(network, PatchGAN) for network in self.modules())
+        for image in self.data.sources("train", 1) if judged and self.data is not None else ():  # all are of one size
+            height, width = image.shape[-2:]
+            if min(height, width) < LEAST_SIDE:
+                raise InputError(
+                    f"{type(self).__name__}: images of {height} x {width} pixels are too small for its discriminators, "
+                    f"which need {LEAST_SIDE} a side; set data.size to [{max(height, LEAST_SIDE)}, "
+                    f"{max(width, LEAST_SIDE)}] or more"
+                )
 
     def on_train_start(self) -> None:
         super().on_train_start()

@@ -31,7 +31,6 @@ RATES = {"generator": 1.6e-4, "discriminator": 1e-4}
 BETAS = (0.5, 0.9)
 LAST_RATE = 1e-5
 Z_SIZE = 100
-SMALLEST = 24  # pixels a side that a PatchGAN needs
 
 
 class Reversal(NamedTuple):
@@ -89,7 +88,7 @@ class SynDiff(AdversarialTranslator):
         kwargs: see :class:`zoo.method.Method`.
 
     Raises:
-        InputError: a number that is too small; or, when training starts, images that are.
+        InputError: a number that is too small.
     """
 
     needs_pairs = False
@@ -251,16 +250,6 @@ class SynDiff(AdversarialTranslator):
         for side in SIDES:
             loss = losses[f"diffusive_discriminator/{side}"]
             self.watch.discriminator(f"diffusive {side}", loss, self.adversarial.chance)
-
-    def on_fit_start(self) -> None:
-        super().on_fit_start()
-        for image in self.data.sources("train", 1) if self.data is not None else ():  # all are of one size
-            height, width = image.shape[-2:]
-            if min(height, width) < SMALLEST:
-                raise InputError(
-                    f"SynDiff: images of {height} x {width} pixels are too small for its patch discriminators, which "
-                    f"need {SMALLEST} a side; set data.size to [{max(height, SMALLEST)}, {max(width, SMALLEST)}]"
-                )
 
     def sides(self) -> dict[str, list[nn.Parameter]]:
         def of(*roles: str) -> list[nn.Parameter]:

@@ -13,11 +13,10 @@ from zoo.conditional import ConditionalGAN, Preset
 from zoo.losses.adversarial import AdversarialLoss
 from zoo.losses.color_rebalance import ColorRebalance
 from zoo.networks import initialisation
-from zoo.networks.patchgan import PatchGAN
+from zoo.networks.patchgan import LEAST_SIDE, PatchGAN
 from zoo.networks.region import boxes_of, crop
 from zoo.networks.unet import UNet
 
-LEAST_INPUT = 24  # pixels a side, of a PatchGAN
 MOST = 256  # training targets whose colours are counted
 NO_LESIONS = (
     "tumor_d true: the tumor's discriminator needs masks of lesions, and this data has none; add them, or set tumor_d "
@@ -83,8 +82,8 @@ class VEUS(ConditionalGAN):
         check_choices(VEUS, locals())
         super().__init__(preset, lr, lambda_l1, constant_epochs, decay_epochs, **kwargs)
         self.save_hyperparameters()
-        if box_size < LEAST_INPUT:
-            raise InputError(f"box_size {box_size}: the discriminator needs at least {LEAST_INPUT} pixels a side")
+        if box_size < LEAST_SIDE:
+            raise InputError(f"box_size {box_size}: the discriminator needs at least {LEAST_SIDE} pixels a side")
         if color_rebalance and self.out_channels != 3:
             raise InputError(
                 f"color_rebalance true: weighs the colours of RGB targets, and these have {self.out_channels} "

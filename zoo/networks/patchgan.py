@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from zoo.networks.self_attention import SelfAttention
 
 Norm = Literal["batch", "instance", "none"]
+LEAST_SIDE = 24  # pixels that an image needs, for one patch
 
 
 class PatchGAN(nn.Module):
