@@ -21,6 +21,7 @@ from tests.tiny import TINY, yaml_value
 from zoo.cli import main as sonozoo
 from zoo.sweeps import main as check_sweep
 
+MANY_PLANES = {"prostate", "thyroid"}  # tasks
 SMALL = ["--data.size=[32,32]", "--data.batch_size=2", "--trainer.max_epochs=1", "--trainer.enable_progress_bar=false"]
 
 
@@ -49,7 +50,7 @@ def _sonozoo(words: list[str]) -> None:
     if "DIR" in words:
         words = _with_images(words)
     else:  # a patient of prostate or thyroid has a dozen images
-        size.append("--data.patients=6" if "--data.task" in words else "--data.patients=12")
+        size.append(f"--data.patients={6 if MANY_PLANES & {*words} else 12}")
     if "--model.translator" in words:
         assert sonozoo(["fit", "--config", "configs/hsct.yaml", *_tiny("hsct"), *SMALL, "--data.patients=12"]) == 0
     if "--ckpt_path" in words:
