@@ -4,8 +4,9 @@ import _thread
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -44,7 +45,7 @@ def ended_by_signal() -> Iterator[None]:
     """The same within a block. Afterwards signals do what they did before."""
     before, hook = {number: signal.getsignal(number) for number in SIGNALS}, sys.unraisablehook
     end_by_signal()
-    sys.unraisablehook = _raise_again
+    sys.unraisablehook = partial(_raise_again, hook)
     try:
         yield
     finally:
@@ -61,10 +62,10 @@ def _end(number: int, frame: FrameType | None) -> None:
     raise Ended(number)
 
 
-def _raise_again(unraisable: Any) -> None:
+def _raise_again(hook: Callable[[Any], Any], unraisable: Any) -> None:
     """Python drops what is raised in a finalizer or in a hook of a fork; to be told to end is told again soon."""
     if isinstance(unraisable.exc_value, Ended):
         end_by_signal()
         threading.Timer(0.01, _thread.interrupt_main, [unraisable.exc_value.status - 128]).start()
     else:
-        sys.__unraisablehook__(unraisable)
+        hook(unraisable)

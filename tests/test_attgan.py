@@ -85,6 +85,22 @@ def test_a_gate_closes_and_opens_by_the_bias_of_its_score(kind, bias, share):
     assert torch.equal(gate(skip, gating), expected)
 
 
+@pytest.mark.parametrize("kind", ["additive", "grid"])
+def test_who_asks_the_gates(kind):
+    """The decoder's features of the skip's own size, or the one coarse signal; never the skip itself."""
+    network, asked, asking = AttentionUNet(1, 1, 3, 4, kind).eval(), [], []
+    for up in network.decoder:
+        up.enlarge.register_forward_hook(lambda module, given, made: asking.append(made))
+        if up.gate is not None:
+            up.gate.register_forward_pre_hook(lambda module, given: asked.append(given[1]))
+    if kind == "grid":
+        network.signal.register_forward_hook(lambda module, given, made: asking.insert(0, made))
+    network(torch.rand(1, 1, 16, 16))
+    wanted = asking if kind == "additive" else [asking[0]]  # the finest is not gated
+    assert len(asked) == len(wanted)
+    assert all(one is other for one, other in zip(asked, wanted, strict=True))
+
+
 def test_a_closed_gate_lets_nothing_of_the_skip_through_the_network():
     """With the decoder's own way cut as well, the output no longer depends on the image."""
     torch.manual_seed(0)

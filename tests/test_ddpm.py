@@ -341,6 +341,36 @@ def test_a_cell_tells_its_runner_so(recwarn):
     assert line.startswith("testing will take about 0.0 hours on this CPU (10 passes")
 
 
+def test_a_long_training_is_told_before_it_begins_and_no_random_number_is_drawn_for_it(tmp_path, model_of):
+    weights = []
+    for patience in (0.0, 3600.0):
+        torch.manual_seed(0)
+        model = model_of(dropout=0.5)
+        model.patience_s = patience
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            tiny.trainer(tmp_path).fit(model.train(), tiny.data("enhancement"))
+        said = [str(warning.message) for warning in told if "will take" in str(warning.message)]
+        assert [line.split(" will")[0] for line in said] == (["training"] if patience == 0 else [])
+        weights.append(model.network.first.weight)
+    assert torch.equal(*weights)
+
+
+def test_sampling_may_be_chosen_anew_and_what_was_trained_may_not(tmp_path, monkeypatch):
+    """At a test, by the command line, where all else is the checkpoint's; and in code."""
+    command = tiny.command("ddpm", tmp_path, "--trainer.max_epochs=1")
+    assert main(command) == 0
+    checkpoint = tmp_path / "lightning_logs" / "version_0" / "checkpoints" / "last.ckpt"
+    tested = []
+    monkeypatch.setattr(DDPM, "on_test_start", lambda model: tested.append(model.hparams))
+    flags = ["--model.steps=12", "--model.sampling_steps=5", "--model.samples=2", f"--ckpt_path={checkpoint}"]
+    assert main(["test", *command[1:], *flags]) == 0
+    assert [tested[0][name] for name in ("steps", "sampling_steps", "samples", "sampler")] == [10, 5, 2, "ddim"]
+    data = tiny.data("elastography")
+    with pytest.raises(InputError, match="was trained with steps 10, not 12"):
+        tiny.trainer(tmp_path).test(tiny.method("ddpm", steps=12), data, ckpt_path=checkpoint, weights_only=True)
+
+
 @pytest.mark.parametrize("doing", ["testing", "predicting"])
 def test_a_long_test_or_prediction_is_told_before_it_begins(tmp_path, model_of, doing):
     module, model = tiny.data("enhancement"), model_of(samples=3)

@@ -13,6 +13,7 @@ from tests import tiny
 from tests.conftest import ROOT
 from zoo.cli import main
 from zoo.predictions import Names
+from zoo.processes import of_this
 
 TWO = ["--trainer.devices=2", "--trainer.strategy=ddp_find_unused_parameters_true"]
 
@@ -90,3 +91,16 @@ def test_names_of_files_are_each_its_own_whatever_lies_beside_them():
     assert len({file.casefold() for file in [*found, *beside]}) == 14
     assert names.of("a_b") == "a_b_1.png", "an id keeps its name"
     assert max(len(file) for file in found) < 150
+
+
+def test_random_rows_of_several_processes_are_those_of_one_with_all_of_them(monkeypatch):
+    torch.manual_seed(0)
+    together = torch.rand(6, 2)
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 3)
+    parts = []
+    for rank in range(3):
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda own=rank: own)
+        torch.manual_seed(0)
+        parts.append(of_this(lambda rows: torch.rand(rows, 2), 2))
+    assert torch.equal(torch.cat(parts), together)

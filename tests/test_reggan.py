@@ -72,6 +72,14 @@ def test_the_terms_add_up_and_each_side_has_gradients_of_its_own():
     assert touched == {"discriminator"}
 
 
+def test_the_generator_learns_through_the_registration_too():
+    torch.manual_seed(0)
+    model = tiny.method("reggan", 1, 1)
+    batch = {name: torch.rand(2, 1, 32, 32) * 2 - 1 for name in ("source", "target")}
+    model.generator_losses(batch, model.generate(batch))["smoothness"].backward()
+    assert float(model.generator.head.weight.grad.abs().sum()) > 0
+
+
 def test_the_discriminator_sees_targets_and_translations_alone():
     model, given, seen = method(), misregistered(), []
     made = model.generate(given)

@@ -1,5 +1,7 @@
 """SynDiff: its schedule, eq. 2 to 5, what each turn touches, and what it refuses."""
 
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -8,6 +10,7 @@ from datamodules import InputError
 from tests import tiny
 from zoo.diffusion import vp_betas
 from zoo.losses.gradient_penalty import r1
+from zoo.networks import ncsnpp
 
 CHANCE = 0.693147  # softplus(0)
 
@@ -175,10 +178,65 @@ def test_each_turn_touches_its_own_networks_alone():
     assert list(model.sides()) == list(both), "in this order"
 
 
+class Recorder(nn.Module):
+    """A network that remembers what it was given."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network, self.given = network, []
+
+    def forward(self, *given):
+        self.given.append(given)
+        return self.network(*given)
+
+
+def test_every_network_is_given_what_its_equation_names(monkeypatch):
+    model, given = method(), batch()
+    for name, network in [*model.named_children()]:
+        if name.endswith(("_target", "_source")):
+            setattr(model, name, Recorder(network))
+    model.average.updates = 1  # no penalty is due
+    x, y, before = given["source"], given["target"], model.diffusion.before
+    drawn: list[tuple] = []  # clean image, noisy image, what was drawn of them
+
+    def spy(clean, noisy, t, noise):
+        drawn.append((clean, noisy, before(clean, noisy, t, noise)))
+        return drawn[-1][-1]
+
+    monkeypatch.setattr(model.diffusion, "before", spy)
+    generator, judge = model.diffusive_generator_target, model.diffusive_discriminator_target
+    made = model.generate(given)
+    model.diffusive_discriminator_losses(given, made)
+    noisy, guide = generator.given[0][0].chunk(2, dim=1)
+    assert torch.equal(guide, made.source), "the estimate that G_phi makes of y, and not the pair"
+    (guess, _, of_guess), (clean, _, of_image) = drawn[:2]
+    assert torch.equal(clean, y)
+    assert not torch.equal(guess, y)
+    for seen, wanted in zip(judge.given, (of_image, of_guess), strict=True):
+        assert torch.equal(seen[0], wanted), "x_(t-1), of the image and of the guess"
+        assert torch.equal(seen[1], noisy), "beside the same x_t"
+    model.discriminator_losses(given, made)
+    assert torch.equal(model.discriminator_target.given[0][0], torch.cat([y, made.target]))
+    assert torch.equal(model.discriminator_source.given[0][0], torch.cat([x, made.source]))
+    generator.given, judge.given = [], []
+    drawn.clear()
+    model.generator_losses(given, made)
+    noisy, guide = generator.given[0][0].chunk(2, dim=1)
+    assert torch.equal(guide, made.source)
+    assert generator.given[0][0].requires_grad, "G_theta teaches G_phi"
+    assert torch.equal(judge.given[0][0], drawn[0][2])
+    assert torch.equal(judge.given[0][1], noisy)
+    assert model.discriminator_target.given[1][0] is made.target
+
+
+def test_sums_of_two_parts_keep_the_variance():
+    assert pytest.approx(2**-0.5) == ncsnpp.RESCALE
+
+
 def test_a_step_runs_each_network_the_fewest_times(tmp_path):
     model, seen = method(), {}
     for name, network in model.named_children():
-        if name.startswith(("diffusive", "generator", "discriminator", "average")):
+        if name.startswith(("diffusive", "generator", "discriminator")):
             network.forward = counted(network.forward, seen, name)
     tiny.trainer(tmp_path, limit_train_batches=1).fit(model, tiny.data("enhancement"))
     calls = {"diffusive_generator": [2, 2], "diffusive_discriminator": [2, 2, 2], "generator": [2, 2]}
@@ -262,6 +320,8 @@ def test_optimizers_and_schedules_are_those_of_the_preset():
     ("arguments", "line"),
     [
         ({"steps": 0}, "steps 0: SynDiff needs 1 or more; raise it"),
+        ({"width": 5}, "width 5: SynDiff needs an even one of 4 or more"),
+        ({"decay": 1.0}, "decay 1: an average has one from 0 to below 1, as 0.999; correct it"),
         ({"r1_every": 0}, "r1_every 0: SynDiff needs 1 or more; raise it"),
         ({"multipliers": ()}, "multipliers []: SynDiff needs at least one, and each 1 or more"),
         ({"preset": "paper"}, "preset 'paper': SynDiff has native, matched; choose one"),
@@ -271,6 +331,17 @@ def test_arguments_that_cannot_be_are_refused_in_one_line(arguments, line):
     with pytest.raises(InputError) as error:
         method(**arguments)
     assert str(error.value) == line
+
+
+@pytest.mark.parametrize("name", ["syndiff", "cut"])
+def test_pairs_that_are_not_used_are_told(name, tmp_path):
+    line = f"{type(tiny.method(name, 1, 1)).__name__} makes no use of pairs; data.unpaired true draws both sides"
+    for unpaired, told in ((False, 1), (True, 0)):
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            trainer = tiny.trainer(tmp_path, limit_train_batches=1)
+            trainer.fit(tiny.method(name, 1, 1), tiny.data("enhancement", unpaired=unpaired))
+        assert sum(str(warning.message).startswith(line) for warning in seen) == told
 
 
 def test_a_batch_of_five_trains(tmp_path):

@@ -1,5 +1,6 @@
 """The command line: ``lightning fit|validate|test|predict --config configs/<method>.yaml``."""
 
+import inspect
 import logging
 import os
 import sys
@@ -136,6 +137,7 @@ class SonozooCLI(LightningCLI):
 
     def _parse_ckpt_path(self) -> None:
         """Lay a checkpoint's arguments over the config's, and nothing else: Lightning would lay over the class, too.
+        Those of inference that are not the method's defaults are left as they are asked for.
 
         Raises:
             InputError: there is no such checkpoint, it is one of another method, or was trained with another argument.
@@ -148,14 +150,18 @@ class SonozooCLI(LightningCLI):
         checkpoint = read_checkpoint(path)
         module, _, name = config["model"]["class_path"].rpartition(".")
         check_method(path, checkpoint, name)
-        remade(path, getattr(import_module(module), name), checkpoint)  # before any data are read
+        kind: type[Method] = getattr(import_module(module), name)
+        remade(path, kind, checkpoint)  # before any data are read
         given = vars(config["model"].get("init_args", Namespace()))
         asked = {key: value for key, value in given.items() if value is not None and key not in FROM_DATA}
-        moved = {key: asked.pop(key) for key in PLACES if key in asked}
+        own = {key: asked.pop(key) for key in PLACES if key in asked}
         if subcommand != "fit":  # where only what tells one kind of training from another may not be overruled
+            usual = inspect.signature(kind).parameters
+            anew = [key for key in kind.of_inference if asked.get(key, usual[key].default) != usual[key].default]
+            own |= {key: asked[key] for key in anew}
             asked = {key: value for key, value in asked.items() if key in OF_TRAINING}
         check_continued(path, asked, checkpoint)
-        arguments = {key: value for key, value in arguments_of(checkpoint).items() if key not in FROM_DATA} | moved
+        arguments = {key: value for key, value in arguments_of(checkpoint).items() if key not in FROM_DATA} | own
         model = {"class_path": config["model"]["class_path"], "init_args": arguments}
         self.config = self.parser.parse_object({subcommand: {"model": model}}, self.config)
 

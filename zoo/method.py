@@ -50,6 +50,8 @@ class Method(pl.LightningModule):
     needs_target: bool = True  # whether it can be trained or tested on data without targets
     trainable = True  # a method that is not takes what it needs of the data in learn()
     remark = ""  # what every table has to say beside its name
+    of_weights: tuple[str, ...] = ()  # arguments that weights belong to, though no shape tells
+    of_inference: tuple[str, ...] = ()  # arguments that a test or a prediction may choose anew
 
     @abstractmethod
     def infer(self, batch: Batch) -> Output:
@@ -194,6 +196,7 @@ class Method(pl.LightningModule):
         check_content(where, checkpoint)
         check_method(where, checkpoint, type(self).__name__)
         check_weights(where, checkpoint, self)
+        check_continued(where, {name: self.hparams[name] for name in self.of_weights}, checkpoint)
         if self.trainer.testing:
             check_unseen(checkpoint, self.data, "the checkpoint")
         if self.trainer.training:

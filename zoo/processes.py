@@ -2,10 +2,12 @@
 
 import subprocess
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
+from torch import Tensor
 
 from datamodules.errors import InputError
 
@@ -24,6 +26,15 @@ def from_all(value: Any) -> list[Any]:
     values: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(values, value)
     return values
+
+
+def of_this(draw: Callable[[int], Tensor], count: int) -> Tensor:
+    """``count`` random rows of this process' own, in a run of several whose generators go together, as they have to for
+    a checkpoint: each draws the rows of all, and takes its part."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return draw(count)
+    first = torch.distributed.get_rank() * count
+    return draw(count * torch.distributed.get_world_size())[first : first + count]
 
 
 def gathered(rows: list[dict]) -> list[dict]:

@@ -11,6 +11,7 @@ from datamodules.errors import InputError
 from datamodules.readers.faults import one_line
 from zoo.arguments import remade
 from zoo.checkpoints import ANOTHER, read_checkpoint
+from zoo.duration import warn_if_long
 from zoo.registry import METHODS
 from zoo.translator import Translator
 
@@ -33,6 +34,9 @@ class TranslationSource:
     @torch.inference_mode()
     def read(self, index: int) -> dict[str, np.ndarray]:
         source = torch.from_numpy(self.images.image("source", index)).permute(2, 0, 1)[None].to(self.device)
+        if index == 0 and self.translator.evaluations > 1 and self.device.type == "cpu":
+            passes = len(self) * self.translator.evaluations
+            warn_if_long("translating", lambda: self.translator.one_pass(source), passes, self.translator.patience_s)
         return {"translation": self.translator(source)[0].permute(1, 2, 0).float().cpu().numpy()}
 
 

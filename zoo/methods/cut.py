@@ -96,6 +96,7 @@ class CUT(AdversarialTranslator):
     """
 
     needs_pairs = False
+    ignores_pairs = True
 
     def __init__(
         self,

@@ -14,10 +14,10 @@ from zoo.average import Average
 from zoo.choices import check_choices
 from zoo.conditional import Preset
 from zoo.diffusion import Diffusion, ImageNoise, linear_betas
-from zoo.duration import PATIENCE_S, warn_if_long
 from zoo.networks.diffusion_unet import FEWEST_CHANNELS, DiffusionUNet
 from zoo.optimization import MATCHED, cosine
 from zoo.output import Output
+from zoo.processes import of_this
 from zoo.translator import Translator
 
 Sampler = Literal["ddpm", "ddim"]
@@ -100,7 +100,8 @@ class DDPM(Translator):
         self.network = DiffusionUNet(*channels, width, multipliers, attention, blocks, dropout)
         self.average = Average(self.network, ema, warm_up=True)
 
-    patience_s = PATIENCE_S  # what tests and predictions on a CPU may take without a word
+    of_weights = ("steps",)
+    of_inference = ("sampler", "sampling_steps", "samples", "seed")
 
     @property
     def evaluations(self) -> int:
@@ -108,8 +109,8 @@ class DDPM(Translator):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         clean = batch["target"]
-        t = torch.randint(1, self.diffusion.steps + 1, (len(clean),), device=clean.device)
-        noise = torch.randn_like(clean)
+        t = of_this(lambda rows: torch.randint(1, self.diffusion.steps + 1, (rows,), device=clean.device), len(clean))
+        noise = of_this(lambda rows: torch.randn(rows, *clean.shape[1:], device=clean.device), len(clean))
         noisy = self.diffusion.noised(clean, t, noise)  # eq. 4
         guessed = self.network(torch.cat([noisy, batch["source"]], dim=1), t)
         loss = (noise - guessed.float()).square().mean()  # eq. 14
@@ -146,25 +147,10 @@ class DDPM(Translator):
             return [optimizer], [cosine(optimizer, self.decay_epochs)]
         return Adam(parameters, 1e-4 if self.lr is None else self.lr, fused=self.fused)
 
-    def on_test_batch_start(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self._foretell("testing", batch, batch_idx, self.trainer.num_test_batches)
-
-    def on_predict_batch_start(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self._foretell("predicting", batch, batch_idx, self.trainer.num_predict_batches)
-
-    def _foretell(self, doing: str, batch: Batch, batch_idx: int, batches: list[int | float]) -> None:
-        """Before the first batch on a CPU, say so if all of them take longer than anybody waits."""
-        source = batch["source"]
-        if batch_idx > 0 or source.device.type != "cpu":
-            return
+    def one_pass(self, source: Tensor) -> Tensor:
         image = source.new_zeros(len(source), self.out_channels, *source.shape[-2:])
-        given = torch.cat([image, source], dim=1), torch.ones(len(source), dtype=torch.int64)
-
-        def one_pass() -> None:
-            with self.trainer.precision_plugin.forward_context():
-                self.average(*given)
-
-        warn_if_long(doing, one_pass, int(sum(batches)) * self.evaluations, self.patience_s)
+        times = torch.ones(len(source), dtype=torch.int64, device=source.device)
+        return self.average(torch.cat([image, source], dim=1), times)
 
 
 def _refusals(given: Mapping[str, Any]) -> Iterator[str]:

@@ -28,6 +28,8 @@ class Pix2Pix(ConditionalGAN):
         kwargs: see :class:`zoo.method.Method`.
     """
 
+    of_inference = ("test_time_noise",)
+
     def __init__(
         self,
         preset: Preset = "native",

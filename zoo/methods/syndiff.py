@@ -24,6 +24,7 @@ from zoo.networks.ncsnpp import NCSNpp
 from zoo.networks.patchgan import PatchGAN
 from zoo.networks.resnet import ResNetGenerator
 from zoo.optimization import MATCHED, cosine
+from zoo.processes import of_this
 
 Side = Literal["target", "source"]
 SIDES: tuple[Side, Side] = ("target", "source")
@@ -92,6 +93,9 @@ class SynDiff(AdversarialTranslator):
     """
 
     needs_pairs = False
+    ignores_pairs = True
+    of_weights = ("steps",)
+    passes_of_step = 15  # G_theta there in two turns and back in one, on both sides, and six other networks
 
     def __init__(
         self,
@@ -115,6 +119,10 @@ class SynDiff(AdversarialTranslator):
         InputError.raise_for(
             f"{name} {value}: SynDiff needs 1 or more; raise it" for name, value in counts.items() if value < 1
         )
+        if width < 4 or width % 2:
+            raise InputError(f"width {width}: SynDiff needs an even one of 4 or more")
+        if not 0 <= decay < 1:
+            raise InputError(f"decay {decay:g}: an average has one from 0 to below 1, as 0.999; correct it")
         if min(multipliers, default=0) < 1:
             raise InputError(f"multipliers {list(multipliers)}: SynDiff needs at least one, and each 1 or more")
         super().__init__(**kwargs)
@@ -162,6 +170,11 @@ class SynDiff(AdversarialTranslator):
 
         return self.diffusion.sample(guess, drawn, self.diffusion.steps)
 
+    def one_pass(self, source: Tensor) -> Tensor:
+        noisy = source.new_zeros(len(source), self.out_channels, *source.shape[-2:])
+        times = torch.ones(len(source), dtype=torch.int64, device=source.device)
+        return self.denoised(self.average, noisy, source, times, source.new_zeros(len(source), Z_SIZE))
+
     def denoised(self, generator: nn.Module, noisy: Tensor, guide: Tensor, t: Tensor, z: Tensor) -> Tensor:
         """x_0' of eq. 2. The networks count the steps from 0, and the published G_theta has as many channels out as in,
         of which the first are those of the image."""
@@ -185,11 +198,11 @@ class SynDiff(AdversarialTranslator):
 
     def reversal(self, side: Side, image: Tensor, guide: Tensor) -> Reversal:
         """Eq. 1 and 2 at random times."""
-        t = torch.randint(1, self.diffusion.steps + 1, (len(image),), device=image.device)
-        noisy = self.diffusion.noised(image, t, torch.randn_like(image))
-        z = torch.randn(len(image), Z_SIZE, device=image.device)
+        t = of_this(lambda rows: torch.randint(1, self.diffusion.steps + 1, (rows,), device=image.device), len(image))
+        noisy = self.diffusion.noised(image, t, normal(image))
+        z = normal(image.new_empty(len(image), Z_SIZE))
         guess = self.denoised(self.network("diffusive_generator", side), noisy, guide, t, z)
-        return Reversal(t, noisy, guess, self.diffusion.before(guess, noisy, t, torch.randn_like(image)))
+        return Reversal(t, noisy, guess, self.diffusion.before(guess, noisy, t, normal(image)))
 
     def diffusive_discriminator_losses(self, batch: Batch, made: Cycle) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = {}
@@ -197,7 +210,7 @@ class SynDiff(AdversarialTranslator):
         for side, image, guide, _, _ in self.directions(batch, made):
             with torch.no_grad():  # the generators' turn has yet to come
                 fake = self.reversal(side, image, guide)
-            before = self.diffusion.before(image, fake.noisy, fake.t, torch.randn_like(image))
+            before = self.diffusion.before(image, fake.noisy, fake.t, normal(image))
             real_scores, penalty = self._real_scores(side, before, fake)
             fake_scores = self.network("diffusive_discriminator", side)(fake.before, fake.noisy, fake.t - 1)
             losses[side] = self.adversarial.discriminator(real_scores, fake_scores)
@@ -272,3 +285,8 @@ class SynDiff(AdversarialTranslator):
         if self.preset == "matched":
             return cosine(optimizer, self.epochs)
         return cosine(optimizer, self.epochs, LAST_RATE)
+
+
+def normal(like: Tensor) -> Tensor:
+    """Standard normal noise of that shape, of this process' own."""
+    return of_this(lambda rows: torch.randn(rows, *like.shape[1:], device=like.device), len(like))
