@@ -55,26 +55,25 @@ class DiffusionUNet(nn.Module):
             if level > 0:
                 self.smaller.append(nn.Conv2d(channels, channels, 3, 2, 1))
                 skips.append(channels)
-            self.encoder.append(nn.ModuleList())
-            for _ in range(blocks):
-                self.encoder[-1].append(Block(channels, wanted, time, dropout, level in attention))
-                channels = wanted
-                skips.append(channels)
+            sizes = [channels, *(blocks - 1) * [wanted]]
+            self.encoder.append(nn.ModuleList(Block(n, wanted, time, dropout, level in attention) for n in sizes))
+            channels = wanted
+            skips += blocks * [channels]
         self.middle = nn.ModuleList(Block(channels, channels, time, dropout, attends) for attends in (True, False))
         self.decoder, self.larger = nn.ModuleList(), nn.ModuleList()
         for level, wanted in reversed([*enumerate(widths)]):
-            self.decoder.append(nn.ModuleList())
-            for _ in range(blocks + 1):
-                self.decoder[-1].append(Block(channels + skips.pop(), wanted, time, dropout, level in attention))
-                channels = wanted
+            sizes = [before + skips.pop() for before in (channels, *blocks * [wanted])]
+            self.decoder.append(nn.ModuleList(Block(n, wanted, time, dropout, level in attention) for n in sizes))
+            channels = wanted
             if level > 0:
                 self.larger.append(nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(channels, channels, 3, 1, 1)))
-        self.last = nn.Sequential(group_norm(channels), nn.SiLU(), nn.Conv2d(channels, out_channels, 3, padding=1))
+        head = nn.Conv2d(channels, out_channels, 3, padding=1)
+        self.last = nn.Sequential(group_norm(channels), nn.SiLU(), head)
         self.apply(_initialise)
         for layer in self.modules():
             if isinstance(layer, Block | Attention):
                 nn.init.zeros_(layer.last.weight)
-        nn.init.zeros_(self.last[-1].weight)
+        nn.init.zeros_(head.weight)
 
     def forward(self, image: Tensor, t: Tensor) -> Tensor:
         """``image`` is ``(B, C, H, W)``, ``t`` int64 ``(B,)``."""
@@ -86,7 +85,7 @@ class DiffusionUNet(nn.Module):
             if level > 0:
                 image = self.smaller[level - 1](image)
                 features.append(image)
-            for block in blocks:
+            for block in blocks.children():
                 image = block(image, time)
                 features.append(image)
         for block in self.middle:
@@ -94,7 +93,7 @@ class DiffusionUNet(nn.Module):
         for step, blocks in enumerate(self.decoder):
             if step > 0:
                 image = self.larger[step - 1](image)
-            for block in blocks:
+            for block in blocks.children():
                 image = block(torch.cat([image, features.pop()], dim=1), time)
         return cut(self.last(image))
 
@@ -149,4 +148,5 @@ def group_norm(channels: int) -> nn.GroupNorm:
 def _initialise(layer: nn.Module) -> None:
     if isinstance(layer, nn.Conv2d | nn.Linear):
         nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

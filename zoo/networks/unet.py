@@ -46,9 +46,10 @@ class UNet(nn.Module):
             if level == 0:
                 self.decoder.append(_up_to_image(before, out_channels))
             else:
-                self.decoder.append(_up(before, widths[level - 1], dropout if 1 <= step <= 3 else 0.0))
+                up = _up(before, widths[level - 1], dropout if 1 <= step <= 3 else 0.0)
                 if level in attention_levels:
-                    self.decoder[-1].append(SelfAttention(widths[level - 1]))
+                    up.append(SelfAttention(widths[level - 1]))
+                self.decoder.append(up)
 
     def forward(self, source: Tensor) -> Tensor:
         image, cut = pad_to_multiple(source, self.multiple)
