@@ -100,7 +100,8 @@ def test_a_cell_holds_what_is_needed_to_trust_it(results):
     assert yaml.safe_load((cell / "config.yaml").read_text())["data"]["init_args"]["fold"] == 1
     timings = json.loads((cell / "timings.json").read_text())
     assert 1000 < timings["parameters_in_use"] == timings["parameters"]
-    assert cell.budget == {"parameters": timings["parameters"], "updates": 2, "training": timings["fit_s"]}
+    spent = {"updates": 2, "training": timings["fit_s"], "passes": 1}
+    assert cell.budget == {"parameters": timings["parameters"], **spent}
     assert 0 < timings["fit_s"] < timings["total_s"]
     assert {"torch", "device", "date"} <= set(json.loads((cell / "environment.json").read_text()))
     assert cell.checkpoint.is_file()

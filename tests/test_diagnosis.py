@@ -148,7 +148,7 @@ def test_patients_of_another_scanner_may_be_tested_on_by_any_fold(translators, t
         (
             "classifier",
             (1, 3),
-            "a checkpoint of Diagnosis, which does not translate; use one of CycleGAN, Harmonizer, ",
+            "a checkpoint of Diagnosis, which does not translate; use one of AttGAN, CUT, CycleGAN, ",
         ),
         ("grey", (1, 3), "translates 1 to 1 channels, and this data has 1 and 3"),
         (0, (3, 3), "translates 1 to 3 channels, and this data has 3 and 3"),

@@ -102,6 +102,7 @@ def command(name: str, folder, *more: str) -> list[str]:
         "--trainer.enable_model_summary=false",
         f"--trainer.logger.save_dir={folder}",
         "--trainer.max_epochs=2",
+        "--trainer.check_val_every_n_epoch=1",
         *more,
     ]
 
