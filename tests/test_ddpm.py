@@ -10,15 +10,12 @@ from PIL import Image
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import nn
 
-from benchmarks.run.cell import _long_runs_told
 from datamodules import InputError
 from datamodules.batch import Signal
 from datamodules.elasticity import converted
 from tests import tiny
 from zoo.cli import main
-from zoo.duration import warn_if_long
 from zoo.methods.ddpm import DDPM
-from zoo.networks.diffusion_unet import Attention, DiffusionUNet, group_norm
 from zoo.output import Output
 from zoo.predictions import PredictionWriter
 
@@ -63,55 +60,6 @@ def model_of(weights):
 
 def images(number: int, channels: int = 1, side: int = 16) -> torch.Tensor:
     return torch.rand(number, channels, side, side, generator=torch.Generator().manual_seed(1)) * 2 - 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "count"),
-    [
-        ((4, 3), 28_447_811),
-        ((2, 1), 28_445_505),
-        ((4, 3, 128), 113_674_371),
-        ((3, 3, 128), 113_673_219),
-        ((3, 3, 128, (1, 2, 2, 2), (1,)), 35_746_307),
-    ],
-)
-def test_parameter_counts(arguments, count):
-    with torch.device("meta"):
-        assert sum(weight.numel() for weight in DiffusionUNet(*arguments).parameters()) == count
-
-
-def test_a_new_network_guesses_that_there_is_no_noise_and_a_used_one_sees_all_that_it_is_given():
-    torch.manual_seed(0)
-    network, given, t = DiffusionUNet(2, 1, 8, (1, 2), (1,), 1), images(2, 2), torch.tensor([3, 7])
-    assert not network(given, t).any()
-    for weight in network.parameters():
-        nn.init.normal_(weight, std=0.1)
-    guessed = network(given, t)
-    assert not torch.allclose(network(given, t.flip(0)), guessed, atol=1e-3), "the time"
-    for channel in range(2):
-        other = given.clone()
-        other[:, channel] *= -1
-        assert not torch.allclose(network(other, t), guessed, atol=1e-3), "each channel"
-    alone = torch.cat([network(given[n : n + 1], t[n : n + 1]) for n in range(2)])
-    assert torch.allclose(alone, guessed, atol=1e-5)
-
-
-def test_attention_is_where_it_is_asked_for_and_is_the_textbooks():
-    network = DiffusionUNet(2, 1, 8, (1, 2, 2), (1,), 2)
-    places = [name for name, module in network.named_modules() if isinstance(module, Attention)]
-    levels = ["encoder.1.0", "encoder.1.1", "middle.0", "decoder.1.0", "decoder.1.1", "decoder.1.2"]
-    assert places == [f"{level}.attention" for level in levels], "of three levels, decoder.1 is level 1, too"
-    torch.manual_seed(0)
-    attention, image = Attention(8), torch.randn(2, 8, 3, 5)
-    query, key, value = attention.query_key_value(attention.norm(image)).flatten(2).chunk(3, dim=1)
-    weights = torch.softmax(torch.einsum("bcq,bck->bqk", query, key) / 8**0.5, dim=2)
-    attended = torch.einsum("bqk,bck->bcq", weights, value).reshape(image.shape)
-    assert torch.allclose(attention(image), image + attention.last(attended), atol=1e-5)
-
-
-def test_groups_of_norms():
-    counts = {channels: group_norm(channels).num_groups for channels in (4, 8, 64, 128, 192, 144)}
-    assert counts == {4: 1, 8: 2, 64: 16, 128: 32, 192: 32, 144: 24}
 
 
 def test_the_loss_of_who_knows_the_noise_is_0_and_of_who_sees_none_its_variance():
@@ -318,27 +266,6 @@ def test_the_spread_follows_the_translation_to_another_scale():
         assert torch.allclose(there["translation"], converted(output["translation"], kilopascals, wanted))
         assert there["spread"].unique().tolist() == pytest.approx([float(slope) * 0.01], rel=1e-3)
     assert float(output["spread"][0, 0, 0, 0]) == pytest.approx(0.01), "what was given is as it was"
-
-
-def test_who_would_take_hours_says_so_once():
-    times = iter([0.0, 2.0, 10.0, 12.0])
-    passes = []
-    with pytest.warns(UserWarning, match=r"^testing will take about 1\.1 hours on this CPU \(2,000 passes of the netw"):
-        warn_if_long("testing", lambda: passes.append(0), 2000, clock=lambda: next(times))
-    assert len(passes) == 2
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        warn_if_long("testing", lambda: None, 1800, clock=lambda: next(times))  # an hour, and not longer
-
-
-def test_a_cell_tells_its_runner_so(recwarn):
-    told: list[float | str] = []
-    with _long_runs_told(told.append):
-        warnings.warn("another thing", stacklevel=1)
-        warn_if_long("testing", lambda: None, 10, patience_s=0.0)
-    warn_if_long("testing", lambda: None, 10, patience_s=0.0)
-    (line,) = told
-    assert line.startswith("testing will take about 0.0 hours on this CPU (10 passes")
 
 
 def test_a_long_training_is_told_before_it_begins_and_no_random_number_is_drawn_for_it(tmp_path, model_of):

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -135,3 +136,8 @@ class AdversarialTranslator(Translator):
     def on_train_epoch_end(self) -> None:
         super().on_train_epoch_end()
         self.watch.finish(self.current_epoch)
+
+
+def with_total(terms: dict[str, Tensor], weights: dict[str, float]) -> dict[str, Tensor]:
+    """The terms of a loss, and their weighted sum as ``total``."""
+    return terms | {"total": torch.as_tensor(sum(weights[name] * value for name, value in terms.items()))}

@@ -8,7 +8,7 @@ from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from datamodules.batch import Batch
-from zoo.adversarial import AdversarialTranslator
+from zoo.adversarial import AdversarialTranslator, with_total
 from zoo.optimization import MATCHED, constant_then_linear, cosine
 
 Preset = Literal["native", "matched"]
@@ -73,8 +73,7 @@ class ConditionalGAN(AdversarialTranslator):
         return {"adversarial": adversarial, "total": 0.5 * adversarial}
 
     def generator_losses(self, batch: Batch, made: Tensor) -> dict[str, Tensor]:
-        terms, weights = self.terms(batch, made), self.weights
-        return terms | {"total": torch.as_tensor(sum(weights[name] * value for name, value in terms.items()))}  # eq. 4
+        return with_total(self.terms(batch, made), self.weights)  # eq. 4
 
     @property
     def weights(self) -> dict[str, float]:

@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler, StepLR
 
 from datamodules.batch import Batch
 from datamodules.errors import InputError
-from zoo.adversarial import AdversarialTranslator
+from zoo.adversarial import AdversarialTranslator, with_total
 from zoo.image_pool import ImagePool
 from zoo.losses.adversarial import AdversarialLoss
 from zoo.optimization import constant_then_linear
@@ -147,7 +147,7 @@ class CycleTranslator(AdversarialTranslator):
 
     def generator_losses(self, batch: Batch, made: Cycle) -> dict[str, Tensor]:
         terms = self.terms(batch, made)
-        return terms | {"total": torch.as_tensor(sum(self.weights[name] * value for name, value in terms.items()))}
+        return with_total(terms, self.weights)
 
     def discriminator_losses(self, batch: Batch, made: Cycle) -> dict[str, Tensor]:
         target, source = self.judged(made)

@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from datamodules.batch import Batch
 from datamodules.errors import InputError
-from zoo.adversarial import AdversarialTranslator
+from zoo.adversarial import AdversarialTranslator, with_total
 from zoo.choices import check_choices
 from zoo.losses.adversarial import AdversarialLoss
 from zoo.losses.contrastive import patch_contrast
@@ -179,7 +179,7 @@ class CUT(AdversarialTranslator):
 
     def generator_losses(self, batch: Batch, made: Made) -> dict[str, Tensor]:
         terms = self.terms(batch, made)
-        return terms | {"total": torch.as_tensor(sum(self.weights[name] * value for name, value in terms.items()))}
+        return with_total(terms, self.weights)
 
     def terms(self, batch: Batch, made: Made) -> dict[str, Tensor]:
         """Those of eq. 4 by name, unweighted."""

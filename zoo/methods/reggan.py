@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from datamodules.batch import Batch
-from zoo.adversarial import AdversarialTranslator
+from zoo.adversarial import AdversarialTranslator, with_total
 from zoo.choices import check_choices
 from zoo.conditional import Preset
 from zoo.losses.adversarial import AdversarialLoss
@@ -104,7 +103,7 @@ class RegGAN(AdversarialTranslator):
             "smoothness": smoothness(field),  # eq. 2
             "adversarial": self.adversarial.generator(self.discriminator(made)),  # eq. 3, G's side
         }
-        return terms | {"total": torch.as_tensor(sum(self.weights[name] * value for name, value in terms.items()))}
+        return with_total(terms, self.weights)
 
     def sides(self) -> dict[str, list[nn.Parameter]]:
         both = [*self.generator.parameters(), *self.registration.parameters()]
