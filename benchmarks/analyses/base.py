@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zoo.output import Output
 
 Scores = dict[str, dict[str, float]]  # of single images: by metric, then by id
+ASPECTS = ("quality", "downstream", "faithfulness", "cost")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,19 @@ class Findings:
 
     tables: list[Printed] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One number a row that the overview of a suite shows: ``aspect`` is one of :data:`ASPECTS`, ``values`` holds the
+    rows that have it."""
+
+    name: str
+    aspect: str
+    values: dict[str, float]
+    higher_is_better: bool
+    digits: int = 2
+    unit: str = ""
 
 
 class Measurement:
@@ -85,3 +99,7 @@ class Analysis(ABC):
     @abstractmethod
     def findings(self, results: Results, table: PlannedTable) -> Findings:
         """The tables and figures of what is finished; called only for tables that ask for it."""
+
+    def headlines(self, results: Results, table: PlannedTable) -> list[Headline]:
+        """What the overview of the suite shows of this analysis, a number a row; called as :meth:`findings` is."""
+        return []
