@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from benchmarks.file_names import check_file_name
+from benchmarks.overview.settings import Task
 from benchmarks.vocabulary import Paper, check_kinds
 
 
@@ -84,24 +85,27 @@ class PlannedTable:
 @dataclass(frozen=True)
 class Plan:
     """All that tables and report need to know of a suite. ``data`` are the words of ``--data``, by which a
-    user's own data took the place of the suite's."""
+    user's own data took the place of the suite's; ``overview`` its tasks that are compared over tables."""
 
     suite: str
     title: str
     tables: dict[str, PlannedTable]
     cells: list[PlannedCell]
     data: list[str] = field(default_factory=list)
+    overview: dict[str, Task] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         tables = {key: table.as_json() for key, table in self.tables.items()}
-        return {"suite": self.suite, "title": self.title, "data": self.data, "tables": tables,
+        overview = {name: asdict(task) for name, task in self.overview.items()}
+        return {"suite": self.suite, "title": self.title, "data": self.data, "overview": overview, "tables": tables,
                 "cells": [asdict(cell) for cell in self.cells]}  # fmt: skip
 
     @classmethod
     def from_json(cls, given: dict[str, Any]) -> "Plan":
         tables = {key: PlannedTable.from_json(key, table) for key, table in given["tables"].items()}
         cells = [_cell(cell) for cell in given["cells"]]
-        plan = cls(given["suite"], given["title"], tables, cells, given.get("data", []))
+        overview = {name: Task.read(f"overview: '{name}'", task) for name, task in given.get("overview", {}).items()}
+        plan = cls(given["suite"], given["title"], tables, cells, given.get("data", []), overview)
         check_kinds("plan", {"suite": plan.suite, "title": plan.title, "data": plan.data}, cls)
         return plan
 

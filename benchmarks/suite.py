@@ -14,6 +14,7 @@ from benchmarks.budget import check_budget
 from benchmarks.cells import Cell, TableCells
 from benchmarks.file_names import check_file_name
 from benchmarks.layers import merge, read_yaml
+from benchmarks.overview.settings import Task, read_tasks
 from benchmarks.own_data import OwnData
 from benchmarks.plan import Plan, PlannedTable
 from benchmarks.vocabulary import BETWEEN, CEILING, UNTRAINED, Paper, Row, SuiteText, Table
@@ -27,7 +28,7 @@ class Suite:
     """What of a suite is to be printed, and every cell that it needs.
 
     ``left_out`` holds a line for each table, or part of one, whose real images, packages or weights are not at hand;
-    ``data`` what a user has put in the place of the suite's data.
+    ``data`` what a user has put in the place of the suite's data; ``overview`` the tasks that are compared over tables.
     """
 
     name: str
@@ -36,10 +37,11 @@ class Suite:
     cells: list[Cell] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     data: Mapping[str, OwnData] = field(default_factory=dict)
+    overview: dict[str, Task] = field(default_factory=dict)
 
     def plan(self) -> Plan:
         words = [word for own in self.data.values() for word in own.words()]
-        return Plan(self.name, self.title, self.tables, [cell.planned() for cell in self.cells], words)
+        return Plan(self.name, self.title, self.tables, [cell.planned() for cell in self.cells], words, self.overview)
 
 
 def suite_file(name: str) -> Path:
@@ -81,6 +83,7 @@ def read_suite(name: str, data: Mapping[str, OwnData] | None = None) -> Suite:
     suite = Suite(path.stem, text.title or path.stem, data=data)
     for key, (table, points) in expanded.items():
         _add(suite, of_tables[key], table, points)
+    suite.overview = _at_hand(read_tasks(str(path), text.overview, tables), suite.tables)
     suite.left_out += _unscored(suite.tables)
     if not suite.tables:
         raise InputError(f"{path}: nothing to run: {'; '.join(suite.left_out)}")
@@ -140,6 +143,17 @@ def _add(suite: Suite, cells: TableCells, table: Table, points: dict[str, dict[s
     suite.cells.extend(cells.cells(suite.cells))
     planned = _planned(cells, points)
     suite.tables[cells.key] = replace(planned, metrics=metrics, own_data=used, left_out=left_out, flags=flags)
+
+
+def _at_hand(tasks: dict[str, Task], tables: Mapping[str, PlannedTable]) -> dict[str, Task]:
+    """The tasks of an overview without those, or what they show of a diagnosis, whose tables are left out."""
+    there = {name: task for name, task in tasks.items() if _has(tables, task)}
+    return {name: task if task.diagnosis in tables else replace(task, diagnosis="") for name, task in there.items()}
+
+
+def _has(tables: Mapping[str, PlannedTable], task: Task) -> bool:
+    table = tables.get(task.table)
+    return table is not None and task.quality in table.metrics and (not task.column or task.column in table.columns)
 
 
 def _unscored(tables: Mapping[str, PlannedTable]) -> list[str]:

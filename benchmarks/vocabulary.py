@@ -259,10 +259,12 @@ class SuiteText(Vocabulary):
     Args:
         tables: by name, in order; see :class:`Table`.
         title: of the report.
+        overview: the tasks that are compared over tables, by name; see :class:`benchmarks.overview.settings.Task`.
     """
 
     tables: dict[str, dict]
     title: str = ""
+    overview: dict[str, dict] = field(default_factory=dict)
 
     def check(self, where: str) -> None:
         """Raises InputError for names of tables that cannot be those of files, or differ in capitals alone."""

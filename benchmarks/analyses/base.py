@@ -1,13 +1,14 @@
 """The face that every kind of analysis has."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from benchmarks.plan import PlannedTable
 from benchmarks.results import CellFolder, Metric, Results
-from benchmarks.tables.printing import Printed
+from benchmarks.tables.printing import Entry, Printed
 from benchmarks.vocabulary import Table
 
 if TYPE_CHECKING:
@@ -31,24 +32,31 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What is to be printed and drawn of one table of a suite."""
-
-    tables: list[Printed] = field(default_factory=list)
-    figures: list[Figure] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
 class Headline:
     """One number a row that the overview of a suite shows: ``aspect`` is one of :data:`ASPECTS`, ``values`` holds the
-    rows that have it."""
+    rows that have it; of no direction is "the closest to 0"."""
 
     name: str
     aspect: str
     values: dict[str, float]
-    higher_is_better: bool
+    higher_is_better: bool | None
     digits: int = 2
     unit: str = ""
+
+    @classmethod
+    def of_entries(cls, name: str, aspect: str, entries: Iterable[Entry], higher_is_better: bool, digits: int) -> Self:
+        """Of the printed entries of one column, of those that have a number."""
+        values = {own.row: own.mean for own in entries if not math.isnan(own.mean)}
+        return cls(name, aspect, values, higher_is_better, digits)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is to be printed and drawn of one table of a suite, and which numbers of it the overview shows."""
+
+    tables: list[Printed] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    headlines: list[Headline] = field(default_factory=list)
 
 
 class Measurement:
@@ -99,7 +107,3 @@ class Analysis(ABC):
     @abstractmethod
     def findings(self, results: Results, table: PlannedTable) -> Findings:
         """The tables and figures of what is finished; called only for tables that ask for it."""
-
-    def headlines(self, results: Results, table: PlannedTable) -> list[Headline]:
-        """What the overview of the suite shows of this analysis, a number a row; called as :meth:`findings` is."""
-        return []

@@ -24,6 +24,6 @@ def svg(figure: Any) -> str:
 
     figure.tight_layout()
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
+    figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
     plt.close(figure)
     return text.getvalue()

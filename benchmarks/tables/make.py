@@ -2,6 +2,8 @@
 
 from benchmarks.analyses.base import Findings
 from benchmarks.analyses.registry import ANALYSES
+from benchmarks.overview.findings import overview_findings
+from benchmarks.plan import PlannedTable
 from benchmarks.results import Results
 from benchmarks.tables.printing import Printed
 from benchmarks.tables.scores import scores_table
@@ -11,15 +13,20 @@ from datamodules.writers import write_text_atomically
 
 
 def make_findings(results: Results) -> list[Findings]:
-    """What is to be printed and drawn, in order: of every table of the suite its scores and what else it asks for."""
+    """What is to be printed and drawn, in order: the overview; then of every table its scores and what else it asks
+    for."""
     results.check_cells()
-    findings = []
-    for key, table in results.plan.tables.items():
-        asked = [ANALYSES[name] for name in ANALYSES if name in table.analyses]
-        before = [analysis.findings(results, table) for analysis in asked if analysis.comes_first]
-        after = [analysis.findings(results, table) for analysis in asked if not analysis.comes_first]
-        findings += [*before, Findings([scores_table(results, key)]), *after]
-    return findings
+    found = {key: _of_table(results, table) for key, table in results.plan.tables.items()}
+    headlines = {key: [line for own in of_table for line in own.headlines] for key, of_table in found.items()}
+    return [*overview_findings(results, headlines), *(own for of_table in found.values() for own in of_table)]
+
+
+def _of_table(results: Results, table: PlannedTable) -> list[Findings]:
+    """Its scores, and what it asks for before and after them."""
+    asked = [(analysis.comes_first, analysis.findings(results, table))
+             for name, analysis in ANALYSES.items() if name in table.analyses]  # fmt: skip
+    before, after = ([own for first, own in asked if first is place] for place in (True, False))
+    return [*before, Findings([scores_table(results, table.key)]), *after]
 
 
 def make_tables(results: Results) -> list[Printed]:

@@ -56,5 +56,9 @@ class Radiomics(Analysis):
         except InputError as error:  # too few patients, one outcome only: the other tables do not depend on it
             (printed,) = found.tables
             notes = [*printed.notes, f"No prediction of the outcome: {error}."]
-            return Findings([replace(printed, notes=notes)], found.figures)
-        return Findings([*found.tables, *more.tables], [*found.figures, *more.figures])
+            return replace(found, tables=[replace(printed, notes=notes)])
+        return Findings(
+            [*found.tables, *more.tables],
+            [*found.figures, *more.figures],
+            [*found.headlines, *more.headlines],
+        )

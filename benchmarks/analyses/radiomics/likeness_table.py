@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from benchmarks.analyses.base import Figure, Findings
+from benchmarks.analyses.base import Figure, Findings, Headline
 from benchmarks.analyses.radiomics.comparison import (
     correlations,
     distances,
@@ -46,7 +46,12 @@ def likeness_findings(table: PlannedTable, features: pd.DataFrame, asked: Asked)
         figures.append(Figure(f"{table.key}_heat", table.key, CAPTION, lambda: heat_plot(by_feature)))
     notes = _notes(table, features, asked, found)
     printed = Printed(f"{table.key}_radiomics", f"Radiomics of: {table.title}", entries, notes, files=files)
-    return Findings([printed], figures)
+    return Findings([printed], figures, [_headline(entries, R, True, 3), _headline(entries, DISTANCE, False, 1)])
+
+
+def _headline(entries: list[Entry], metric: str, higher_is_better: bool, digits: int) -> Headline:
+    own = (entry for entry in entries if (entry.metric, entry.group) == (metric, OVERALL))
+    return Headline.of_entries(f"radiomics {metric}", "downstream", own, higher_is_better, digits)
 
 
 def _groups(features: pd.DataFrame, asked: Asked) -> list[tuple[str, pd.DataFrame]]:

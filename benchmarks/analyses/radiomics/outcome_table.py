@@ -3,7 +3,7 @@ harmonizer paper)."""
 
 import pandas as pd
 
-from benchmarks.analyses.base import Figure, Findings
+from benchmarks.analyses.base import Figure, Findings, Headline
 from benchmarks.analyses.radiomics.comparison import Prediction, combat_prediction, predictions
 from benchmarks.analyses.radiomics.outcome import area_with_interval
 from benchmarks.analyses.radiomics.paper import printed_beside, printed_in
@@ -38,17 +38,20 @@ def outcome_findings(table: PlannedTable, features: pd.DataFrame) -> Findings:
     rows = [row for row in in_order(table, COMBAT) if row in found]
     scores = pd.concat([found[row].scores.assign(row=row) for row in rows])
     weights = pd.concat([found[row].model.coefficients.rename(row) for row in rows], axis=1)
+    entries = _ranked([entry for row in rows for entry in _entries(table, row, found[row])])
     printed = Printed(
         f"{table.key}_outcome",
         f"Prediction of the outcome from: {table.title}",
-        _ranked([entry for row in rows for entry in _entries(table, row, found[row])]),
+        entries,
         [*_notes(found, scores), on_combat, *printed_in(table, "text and table 3")],
         files={
             f"{table.key}_outcome_scores": scores,
             f"{table.key}_outcome_coefficients": weights.rename_axis("feature").reset_index(),
         },
     )
-    return Findings([printed], [Figure(f"{table.key}_outcome", table.key, CAPTION, lambda: outcome_plot(scores))])
+    figure = Figure(f"{table.key}_outcome", table.key, CAPTION, lambda: outcome_plot(scores))
+    areas = (own for own in entries if (own.metric, own.group) == ("AUC", VALIDATION) and own.row != COMBAT)
+    return Findings([printed], [figure], [Headline.of_entries("outcome AUC", "downstream", areas, True, 3)])
 
 
 def _entries(table: PlannedTable, row: str, found: Prediction) -> list[Entry]:
