@@ -58,6 +58,7 @@ def test_trivial_rows_see_the_rows_data_as_they_are(tmp_path):
         "hsct_search",
         "enhancement_small",
         "harmonizer_small",
+        "matrix",
         "sswe_small",
         "lambda_sweep",
         "ruler",
