@@ -122,7 +122,7 @@ def test_a_row_suits_its_table_and_itself(row, message):
         (b"a\0b", "not valid YAML .*characters are not allowed"),
         (b"tables:\n  t: {title: a,\n    title: b}", "line 3: the key 'title' is in line 2 already; keep one"),
         (b"tables: {t: {}}\ntables: {u: {}}", "line 2: the key 'tables' is in line 1 already; keep one"),
-        (b"tables: {t: {}}\nextra: 1", "unknown key 'extra'; known are tables, title"),
+        (b"tables: {t: {}}\nextra: 1", "unknown key 'extra'; known are overview, tables, title"),
     ],
 )
 def test_what_is_no_suite_is_refused(tmp_path, text, message):
