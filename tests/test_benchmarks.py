@@ -23,6 +23,7 @@ from benchmarks.results import CellFolder, Results
 from benchmarks.run.baselines import Identity, MeanTarget
 from benchmarks.run.cell import REFUSED
 from benchmarks.run.runner import Runner, Running
+from benchmarks.suite import SUITES
 from benchmarks.tables.make import make_tables
 from benchmarks.tables.statistics import by_patient
 from datamodules.disk import DiskError
@@ -30,7 +31,7 @@ from tests import tiny
 from tests.conftest import ROOT
 from tests.facts import METRIC
 
-SHIPPED = "enhancement_small, harmonizer_small, hsct_search, hsct_small, lambda_sweep, matrix, paper, quick, ruler, sswe_small"
+SHIPPED = ", ".join(sorted(path.stem for path in SUITES.glob("*.yaml")))
 SUITE = {
     "title": "Tiny",
     "tables": {

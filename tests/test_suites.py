@@ -10,6 +10,7 @@ from benchmarks.suite import read_suite
 from benchmarks.vocabulary import UNTRAINED
 from datamodules import InputError
 from tests.test_benchmarks import SUITE
+from zoo import METHODS
 
 
 def test_a_cells_name_is_a_hash_of_all_that_determines_it(tmp_path):
@@ -82,6 +83,20 @@ def test_shipped_suites_resolve(name):
         assert hashes["ablation", "CA+CMM+APC", 1] == hashes["translation", "HSC-T", 1], "trained once"
     if name == "lambda_sweep":
         assert [len(set(table.rows) - set(UNTRAINED)) for table in suite.tables.values()] == [49, 7]
+
+
+def test_the_matrix_has_every_method():
+    """A new one belongs into it, wherever it can serve; every task is in the overview, and every row of a task has one
+    name over all of them."""
+    suite = read_suite("matrix")
+    used = {cell.config["model"]["class_path"].rpartition(".")[2] for cell in suite.cells}
+    assert {path.rpartition(".")[2] for path in METHODS.paths.values()} <= used
+    assert {task.table for task in suite.overview.values()} == set(suite.tables) - {"diagnosis"}
+    configs = {}
+    for cell in suite.cells:
+        if cell.table != "diagnosis":
+            configs.setdefault(cell.row, set()).add(json.dumps(cell.config["model"], sort_keys=True))
+    assert {row for row, models in configs.items() if len(models) > 1} == set()
 
 
 OF_A = {"sets": {"A": {}}, "columns": ["A>A"]}
