@@ -136,6 +136,12 @@ def read_cases(root: Path, labels: Path | None = None) -> list[Case]:
     ]
 
 
+def is_us3m(root: Path) -> bool:
+    """Whether there are elastograms or B-mode by the set's names."""
+    patterns = ("*/" * depth + f"{kind}_[0-9]*" for depth in range(DEPTH + 1) for kind in ("BUS", "EUS"))
+    return any(next(root.glob(pattern), None) for pattern in patterns)
+
+
 def _folders(root: Path) -> list[Path]:
     """The root and the folders in it, numbers in their order."""
     below = [path for depth in range(1, DEPTH + 1) for path in root.glob("/".join("*" * depth)) if path.is_dir()]

@@ -30,7 +30,9 @@ from tests import tiny
 from tests.conftest import ROOT
 from tests.facts import METRIC
 
-SHIPPED = "enhancement_small, harmonizer_small, hsct_search, hsct_small, lambda_sweep, paper, quick, ruler, sswe_small"
+SHIPPED = (
+    "enhancement_small, harmonizer_small, hsct_search, hsct_small, lambda_sweep, paper, quick, ruler, sswe_small, us3m"
+)
 SUITE = {
     "title": "Tiny",
     "tables": {

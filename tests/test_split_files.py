@@ -7,7 +7,7 @@ from PIL import Image
 
 from datamodules import BUSI, InputError, PairedFolderDataModule
 from datamodules.manifest import parted
-from datamodules.split_files import SHIPPED, find_split_file
+from datamodules.split_files import SHIPPED, find_split_file, split_by_file
 from datamodules.usenhance import public_split
 
 SIDES = ["train"] * 12 + ["val"] * 4 + ["test"] * 4
@@ -139,6 +139,16 @@ def test_the_shipped_split_of_usenhance_is_made_by_its_rule():
         [1213, 1500], [417, 824], [1038, 1212], [825, 1037], [1, 416],
     ]  # fmt: skip
     assert public_split(table["id"].sample(frac=1, random_state=0)).equals(table)
+
+
+def test_a_tenth_of_its_training_pairs_is_for_validation():
+    ids = pd.read_csv(find_split_file("usenhance_public"))["id"]
+    rows = pd.DataFrame({"id": ids, "patient": ids, "label": "", "organ": ids.str[:-5]})
+    split = split_by_file(rows, "usenhance_public", (0.63, 0.07, 0.3))
+    assert split.value_counts().to_dict() == {"train": 754, "val": 86, "test": 210}
+    assert rows["organ"][split == "val"].value_counts().to_dict() == {
+        "thyroid": 24, "carotid": 23, "breast": 16, "liver": 13, "kidney": 10,
+    }  # fmt: skip
 
 
 def test_of_all_announced_pairs_the_rule_gives_1200_and_300():

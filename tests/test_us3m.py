@@ -6,11 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from PIL import Image
 
+from benchmarks.own_data import parse
+from benchmarks.suite import SUITES, read_suite
+from benchmarks.tables.published import printed, read_published
 from datamodules import US3M, InputError, Signal
+from datamodules.batch import RGB
 from datamodules.grid import resize
-from datamodules.us3m import BAR, REMARK, main
+from datamodules.summary import open_data
+from datamodules.us3m import BAR, REMARK, is_us3m, main
 from tests.elastograms import shot, swe_patients
 
 PATIENTS = 10  # the odd ones malignant
@@ -224,3 +230,38 @@ def test_what_the_bar_shows_may_be_told_and_is_not_converted_from_parts(screens,
     assert "--to m/s: only kPa and m/s follow from each other; leave it out" in capsys.readouterr().err
     assert main([str(tmp_path / "nowhere"), "--out", str(tmp_path / "x")]) == 2
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_the_suite_has_the_papers_tables_with_the_rows_of_the_suite_of_its_sizes():
+    own, paper = (yaml.safe_load((SUITES / f"{name}.yaml").read_text())["tables"] for name in ("us3m", "paper"))
+    assert list(own) == ["translation", "diagnosis", "ablation"]
+    assert own["ablation"]["rows"] == paper["ablation"]["rows"]
+    masked = {"V-EUS", "V-EUS (matched)", "V-EUS, colours rebalanced"}
+    theirs = {row: given for row, given in paper["translation"]["rows"].items() if row not in masked}
+    alone = own["translation"]["rows"].pop("V-EUS (no D_T, matched)")
+    assert own["translation"]["rows"] == theirs
+    assert alone["model"] == paper["translation"]["rows"]["V-EUS (matched)"]["model"] | {"tumor_d": False}
+    assert set(own["diagnosis"]["rows"]) == set(paper["diagnosis"]["rows"])
+
+
+def test_every_cell_of_the_suite_is_trained_and_tested_on_us3m_by_one_flag(tmp_path):
+    suite = read_suite("us3m", parse([f"US3M={tmp_path}"]))
+    assert not suite.left_out
+    sections = [data for cell in suite.cells for data in (cell.config["data"], *cell.config.get("tests", {}).values())]
+    assert {data["class_path"] for data in sections} == {"US3M"}
+    assert {data["init_args"]["root"] for data in sections} == {str(tmp_path)}
+    assert {tuple(data["init_args"]["size"]) for data in sections} == {(256, 256)}
+    assert {cell.fold for cell in suite.cells} == {0, 1, 2}
+    diagnosis = suite.tables["diagnosis"]
+    published = read_published(diagnosis.paper)
+    assert printed(published, "HSC-T", "accuracy", "US3M>US3M")["value"].tolist() == pytest.approx([0.877])
+    with pytest.raises(InputError, match=r"nothing to run: table 'translation' .* --data US3M=DIR"):
+        read_suite("us3m")
+
+
+def test_a_folder_of_the_set_is_known_by_its_files(released, tmp_path):
+    found = open_data(released, RGB, (40, 50))
+    assert isinstance(found, US3M)
+    assert len(found.rows) == 20
+    (tmp_path / "other" / "benign").mkdir(parents=True)
+    assert not is_us3m(tmp_path / "other")
