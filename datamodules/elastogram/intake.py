@@ -118,7 +118,7 @@ def write_pairs(frames: list[Path], out: Path, intake: Intake, facts: Mapping[Pa
             faults += str(error).splitlines()
     InputError.raise_for(faults)
     rows = [
-        _write(out, path, name, found, intake) | facts.get(path, {})
+        {**_write(out, path, name, found, intake), **facts.get(path, {})}
         for path, name, found in zip(paths, names, read, strict=True)
     ]
     write_text_atomically(manifest, pd.DataFrame(rows).to_csv(index=False))
