@@ -6,8 +6,9 @@ import pytest
 from benchmarks.plan import Plan, PlannedCell, PlannedTable
 from benchmarks.results import Results
 from benchmarks.tables.published import PUBLISHED, printed, read_published
-from benchmarks.tables.reference import Reference
+from benchmarks.tables.reference import RANKINGS, Reference
 from benchmarks.vocabulary import Paper
+from datamodules import USenhance
 from tests.conftest import ROOT
 
 GIVEN = ROOT.parent / "shared" / "paper_tables" / "published.csv"
@@ -117,6 +118,7 @@ RANKED = {"paper": "usenhance_leaderboard", "table": "final"}
 
 
 def test_the_challenges_ranking_stands_below_any_table_on_its_data(tmp_path):
+    assert set(RANKINGS) == {USenhance.name}
     found = measured(tmp_path, {"": "USenhance 2023"}, groups=["thyroid"])
     assert shown(found, "LNCC") == FIRST_THREE
     assert shown(found, "SSIM") == {"rank 1: POAS": 0.7439, "rank 2: NCIA": 0.7576, "rank 3: imed_8": 0.7407}

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
+from benchmarks.__main__ import main
 from datamodules import BUSI, InputError, PairedFolderDataModule
 from datamodules.manifest import parted
 from datamodules.split_files import SHIPPED, find_split_file, split_by_file
@@ -97,6 +99,21 @@ def test_what_is_no_table_is_named_and_predicting_does_not_ask_for_it(pairs):
     data.setup("predict")
     with pytest.raises(InputError, match=r"nowhere\.csv: not a CSV with the columns id, split; correct it"):
         data.splits()
+
+
+def test_a_suite_takes_a_table_by_the_flag_of_its_data_and_has_then_one_fold(tmp_path, capsys):
+    data = {"class_path": "USenhance", "root": None, "fractions": [0.6, 0.1, 0.3], "size": [32, 32]}
+    rows = {"FDA": {"config": "fda.yaml"}}
+    table = {"metrics": ["SSIM"], "data": data, "rows": rows}
+    suite = {"tables": {"one": table | {"folds": [0]}, "three": table | {"folds": [0, 1, 2]}}}
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(suite, sort_keys=False))
+    command = ["plan", str(tmp_path / "s.yaml"), "--data", f"USenhance={tmp_path}"]
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main([*command, "--data", "USenhance.split_file=usenhance_public"]) == 2
+    faults = capsys.readouterr().err
+    assert "table 'three': row 'FDA': fold 1 does not exist: there are 1 folds, 0 to 0; correct it" in faults
+    assert "table 'one'" not in faults
 
 
 def test_near_duplicates_of_busi_are_not_parted_by_a_table(tmp_path):
