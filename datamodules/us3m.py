@@ -40,7 +40,8 @@ class US3M(FileDataModule):
     ``BUS_k``, B-mode, is the source, ``EUS_k``, elastography as the scanner draws it, the target; ``DUS_k`` is not
     read. Patients have not as many of both (781 and 498 of 248 patients): those without a partner of their number are
     left out, which a warning says. Labels are those of a folder ``benign`` or ``malignant`` about the patients', or of
-    the table that comes with the set. Without any ``EUS_k`` the data can only be predicted on.
+    the table that comes with the set; pictures that lie in these two folders themselves are of a patient a number.
+    Without any ``EUS_k`` the data can only be predicted on.
 
     The layout is that of the authors' code (TimesXY/TDF_Net) and of a catalogue that has counted the files
     (TIanCat/open-medical-ultrasound-datasets); it has not been tried on the files themselves. The set has no split of
