@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datamodules.folder import PairedFolderDataModule
     from datamodules.phantom.datamodule import PhantomDataModule
     from datamodules.ultrasound import UltrasoundDataModule
+    from datamodules.us3m import US3M
     from datamodules.usenhance import USenhance
 
 HOMES = {
@@ -26,12 +27,14 @@ HOMES = {
     "PhantomDataModule": "phantom.datamodule",
     "Signal": "batch",
     "Task": "batch",
+    "US3M": "us3m",
     "USenhance": "usenhance",
     "UltrasoundDataModule": "ultrasound",
 }
 
 __all__ = [
     "BUSI",
+    "US3M",
     "Batch",
     "DeviceFolders",
     "InputError",

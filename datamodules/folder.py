@@ -17,6 +17,7 @@ from datamodules.manifest import FILES, MASK_SEPARATOR, Manifest, make_manifest,
 from datamodules.matching import check_folders, files_by_name, masks_in, pictures_and_masks
 from datamodules.patients import unnamed
 from datamodules.readers import Limits
+from datamodules.split_files import find_split_file, split_by_file
 from datamodules.summary import details
 from datamodules.ultrasound import UltrasoundDataModule
 
@@ -36,6 +37,8 @@ class FileDataModule(UltrasoundDataModule):
             frame. A cell ``file.dcm#0@1`` says it for itself.
         lesion_value: which value is the lesion in masks of several; by default masks are 0 and one other value.
         clip: take values beyond a signal's range as its ends; by default they are refused.
+        split_file: a published split in the place of one by ``fractions``: a CSV with the columns ``id, split``, or the
+            name of one in ``datamodules/published``; see :func:`datamodules.split_files.split_by_file`.
 
     The other arguments are those of :class:`datamodules.ultrasound.UltrasoundDataModule`.
     """
@@ -52,6 +55,7 @@ class FileDataModule(UltrasoundDataModule):
         region: int | Literal["all", "whole"] = 0,
         lesion_value: int | None = None,
         clip: bool = False,
+        split_file: Path | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -63,6 +67,7 @@ class FileDataModule(UltrasoundDataModule):
             raise InputError(f"source {source}, target {target}: high must be above low")
         self.task = Task(self.name, source, target, data=self.name)
         self.grid, self.reading = Grid(self.size, spacing), Reading(limits, resample_pairs, region, lesion_value, clip)
+        self.split_file = split_file
 
     def manifest(self) -> Manifest:
         """The table of the dataset."""
@@ -83,6 +88,13 @@ class FileDataModule(UltrasoundDataModule):
                 "were made grey; crop screenshots to their B-mode"
             )
         return manifest.rows.reset_index(drop=True), images
+
+    def _split(self) -> None:
+        if self.split_file is not None and not self._is_split:
+            own = split_by_file(self.rows, self.split_file, self.fractions, self.split_seed)
+            self.rows["split"] = own
+            self.remark = " ".join([self.remark, f"Split by {find_split_file(self.split_file).name}."]).strip()
+        super()._split()
 
     def summary(self) -> list[str]:
         """With what the files hold."""

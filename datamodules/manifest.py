@@ -1,6 +1,7 @@
 """The table that describes any dataset: one CSV row a pair, paths relative to the CSV."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,10 +131,15 @@ def _bad_splits(manifest: Manifest):
             f"{manifest.place(row)}: split '{rows['split'][row]}' is none of {', '.join(SPLITS)}; "
             "correct it, or leave the whole column empty to have patients split for you"
         )
-    for patient, splits in rows[filled].groupby("patient")["split"].unique().items():
+    yield from parted(rows[filled], name)
+
+
+def parted(rows: pd.DataFrame, name: str) -> Iterator[str]:
+    """Patients that a table's ``split`` has on two sides, and labels that it has not on every side."""
+    for patient, splits in rows.groupby("patient")["split"].unique().items():
         if len(splits) > 1:
             yield f"{name}: patient '{patient}' is in the splits {' and '.join(sorted(splits))}; keep it in one"
-    for split, labels in rows[filled].groupby("split")["label"].unique().items():
+    for split, labels in rows.groupby("split")["label"].unique().items():
         for label in sorted(set(rows["label"]) - set(labels)):
             yield f"{name}: split '{split}' has no image with the label '{label}'; move a patient of it there"
 

@@ -158,19 +158,22 @@ def alike(rows: pd.DataFrame, images: "ImageCache") -> pd.DataFrame:
 
 
 def open_data(path: Path, target: "Signal", size: tuple[int, int]) -> "FileDataModule":
-    """The data module that reads a manifest or a folder: of pairs, of BUSI, of USenhance, or with a folder a device.
+    """The data module that reads a manifest or a folder: of pairs, of BUSI, US3M, USenhance, or a folder a device.
 
     Unless a manifest says so, nothing is split.
     """
-    from datamodules import BUSI, DeviceFolders, PairedFolderDataModule, USenhance
+    from datamodules import BUSI, US3M, DeviceFolders, PairedFolderDataModule, USenhance
     from datamodules.busi import NAMES
     from datamodules.counts import ORGANS
+    from datamodules.us3m import is_us3m
     from datamodules.usenhance import TEST, TRAIN
 
     common: dict[str, Any] = {"size": size, "fractions": (1.0, 0.0, 0.0)}
     inside = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
     if path.suffix.lower() == ".csv" or not inside or inside & {"manifest.csv", "source"}:
         return PairedFolderDataModule(path, target=target, **common)
+    if is_us3m(path):
+        return US3M(path, target=target, **common)
     if inside & set(NAMES):
         return BUSI(path, target=target, **common)
     if inside & {TRAIN, TEST, *ORGANS}:

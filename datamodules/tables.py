@@ -64,6 +64,29 @@ def read_table(path: Path, required: tuple[str, ...], known: tuple[str, ...] = (
     return table.assign(**{LINE: [number for number, _ in rows]})
 
 
+def read_by_id(path: Path, column: str) -> dict[str, str]:
+    """What a CSV with the columns ``id`` and ``column`` says of every id.
+
+    Raises:
+        InputError: it is none, has an empty cell, or an id twice.
+    """
+    columns, path = ("id", column), Path(path)  # from Python it may be text
+    table = read_table(path, columns) if path.is_file() else pd.DataFrame()
+    if not set(columns) <= set(table.columns):
+        raise InputError(f"{path}: not a CSV with the columns {', '.join(columns)}; correct it")
+    InputError.raise_for(
+        f"{path.name} row {line}: '{name}' is empty; every row needs one"
+        for name in columns
+        for line in table[LINE][table[name] == ""]
+    )
+    twice = table[table["id"].duplicated()]
+    InputError.raise_for(
+        f"{path.name} row {line}: id '{name}' stands in an earlier row too; keep one"
+        for line, name in zip(twice[LINE], twice["id"], strict=True)
+    )
+    return dict(zip(table["id"], table[column], strict=True))
+
+
 def _decode(path: Path) -> str:
     try:
         raw = path.read_bytes()

@@ -1,11 +1,12 @@
 """USenhance 2023, low- and high-quality ultrasound of five organs (MICCAI challenge; public on request).
 
-``python -m datamodules.usenhance ROOT`` prints what is on disk, as in Table 1 of Athreya et al. (2023).
+``python -m datamodules.usenhance ROOT`` prints what is on disk, as in Table 1 of Athreya et al. (2023);
+``--public-split FILE`` writes the split that is public, see :func:`public_split`.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from datamodules.manifest import Manifest, make_manifest
 from datamodules.matching import files_by_name
 from datamodules.patients import unnamed, with_patients
 from datamodules.splits import split_patients
+from datamodules.tables import csv_text
+from datamodules.writers import write_text_atomically
 
 LOW, HIGH = "low_quality", "high_quality"
 TRAIN, TEST = "train_datasets", "test_datasets"
@@ -25,13 +28,15 @@ FRACTIONS = (0.9, 0.1, 0.0)  # the paper's 10 % for validation; the challenge ke
 NAMED = 10  # of the pictures without a partner in one message
 HEADS = {"train": "train", "val": "validation", "test": "test", "total": "total"}  # of Table 1
 ABOUT = "Table 1 of the paper for what is on disk: patients and pairs of each organ by part."
+HELD_OUT, SEED = 0.2, 42  # of the public split
 
 
 class USenhance(FileDataModule):
     """The released layout: ``train_datasets/<organ>/low_quality/NNNN.png`` and ``high_quality/NNNN.png``.
 
     Ids are ``organ_NNNN``. Without ``high_quality`` folders, as for the challenge's test images, the data can only be
-    predicted on. A tenth of the patients of every organ is for validation; for a test set, give it a fraction.
+    predicted on. A tenth of the patients of every organ is for validation; for a test set, give it a fraction, or take
+    the public one by ``split_file="usenhance_public"`` (:func:`public_split`).
 
     Args:
         root: the folder that holds ``train_datasets``, or the organs' folders themselves.
@@ -154,12 +159,36 @@ def _split_by_default(images: pd.DataFrame) -> pd.DataFrame:
     return images.assign(split=split.reindex(images.index, fill_value="test"))
 
 
+def public_split(ids: Iterable[str]) -> pd.DataFrame:
+    """The one public split of the training pairs with targets to test on: four fifths to train, one to test, as
+    ``id, split``.
+
+    By the rule of ReX-MLE (rajpurkarlab/ReX-MLE, ``challenges/usenhance/prepare.py``), scikit-learn's
+    ``train_test_split(ids, test_size=0.2, random_state=42)``. Of the 1,500 pairs that the challenge announced these are
+    1200 and 300; of the 1,050 that are in its archive, 840 and 210: ``datamodules/published/usenhance_public.csv``. The
+    rule takes the organs in the order in which a disk lists them, so it differs from machine to machine; here they are
+    in the alphabet's. It parts images, not patients, who are not public.
+    """
+    from sklearn.model_selection import train_test_split
+
+    ordered = sorted(ids)
+    _, test = train_test_split(ordered, test_size=HELD_OUT, random_state=SEED)
+    held_out = set(test)
+    return pd.DataFrame({"id": ordered, "split": ["test" if name in held_out else "train" for name in ordered]})
+
+
 def main(args: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m datamodules.usenhance", description=ABOUT)
     parser.add_argument("root", type=Path, help="the folder that holds train_datasets")
     parser.add_argument("--patients", type=Path, metavar="CSV", help="with the columns id, patient")
+    parser.add_argument(
+        "--public-split", type=Path, metavar="FILE", help="write the public split of the training pairs"
+    )
     options = parser.parse_args(args)
     try:
+        if options.public_split is not None:
+            ids = read_rows(options.root, TRAIN, tuple(ORGANS))["id"]
+            write_text_atomically(options.public_split, csv_text(public_split(ids)))
         print(summary(options.root, options.patients).to_string(index=False))
     except InputError as error:
         for line in str(error).splitlines():

@@ -14,6 +14,7 @@ from benchmarks.__main__ import main as benchmarks
 from datamodules.elastogram import main as elastogram
 from datamodules.phantom.__main__ import main as phantom
 from datamodules.summary import main as summary
+from datamodules.us3m import main as us3m
 from datamodules.usenhance import HIGH, LOW, ORGANS
 from datamodules.usenhance import main as usenhance
 from tests.conftest import ROOT
@@ -75,6 +76,16 @@ def _usenhance(words: list[str]) -> None:
     assert usenhance(_with_images(words)[3:]) == 0
 
 
+def _us3m(words: list[str]) -> None:
+    """Each patient's elastogram is what a phantom looks like on a scanner's screen."""
+    _phantom(shlex.split("python -m datamodules.phantom --out phantoms --task swe --screens jet"))
+    for label, screen in zip(("benign", "malignant"), sorted(Path("phantoms/screens").iterdir()), strict=True):
+        Path("us3m", label, "1").mkdir(parents=True)
+        screen.rename(Path("us3m", label, "1", "EUS_1.png"))
+    assert us3m([{"DIR": "us3m"}.get(word, word) for word in words[3:]]) == 0
+    assert len(list(Path(words[words.index("--out") + 1], "target").iterdir())) == 2
+
+
 def _summary(words: list[str]) -> None:
     assert summary(_with_images(words)[3:]) == 0
 
@@ -86,7 +97,7 @@ def _benchmark(words: list[str]) -> None:
     given = _with_images([part for word in data for part in ("--data", word)])
     assert benchmarks(["plan", suite, *given]) == 0
     names = {word.partition("=")[0] for word in data if "." not in word.partition("=")[0]}
-    if names - {"BUSI", "USenhance"}:
+    if names - {"BUSI", "US3M", "USenhance"}:
         assert benchmarks(["run", _tiny_suite(suite, names), *given, "--jobs", "1"]) == 0
         assert Path("results", suite, "report.html").is_file()
 
@@ -119,6 +130,7 @@ RUNNERS: dict[str, Callable[[list[str]], None]] = {
     "python -m datamodules.phantom ": _phantom,
     "python -m datamodules.elastogram ": _elastogram,
     "python -m datamodules.summary ": _summary,
+    "python -m datamodules.us3m ": _us3m,
     "python -m datamodules.usenhance ": _usenhance,
     "python -m benchmarks run ": _benchmark,
     "python -m benchmarks plan ": _plan,
@@ -160,7 +172,7 @@ def _tiny_suite(name: str, sets: set[str]) -> str:
 def _with_images(words: list[str]) -> list[str]:
     """DIR becomes a folder of images, of the layout that the words ask for."""
     said = " ".join(words).lower()
-    kind = next((kind for kind in ("busi", "usenhance", "device") if kind in said), "pairs")
+    kind = next((kind for kind in ("busi", "us3m", "usenhance", "device") if kind in said), "pairs")
     return [re.sub(r"\bDIR$", lambda _: str(make_images(kind)), word) for word in words]
 
 
@@ -177,6 +189,9 @@ def make_images(kind: str) -> Path:
 def _layout(kind: str) -> list[str]:
     if kind == "busi":
         return [f"{label}/{label} ({i}).png" for label in ("benign", "malignant", "normal") for i in range(1, 7)]
+    if kind == "us3m":
+        patients = [f"{label}/{i}" for label in ("benign", "malignant") for i in range(1, 7)]
+        return [f"{patient}/{file}_1.png" for patient in patients for file in ("BUS", "EUS")]
     if kind == "device":
         return [f"{device}/{i}.png" for device in ("a", "b", "reference") for i in range(10)]
     if kind == "usenhance":

@@ -9,6 +9,7 @@ from benchmarks.layers import merge
 from benchmarks.suite import read_suite
 from benchmarks.vocabulary import UNTRAINED
 from datamodules import InputError
+from tests.facts import shipped_suite
 from tests.test_benchmarks import SUITE
 from zoo import METHODS
 
@@ -63,10 +64,11 @@ def test_trivial_rows_see_the_rows_data_as_they_are(tmp_path):
         "sswe_small",
         "lambda_sweep",
         "ruler",
+        "us3m",
     ],
 )
 def test_shipped_suites_resolve(name):
-    suite = read_suite(name)
+    suite = shipped_suite(name)
     for cell in suite.cells:
         assert {"class_path", "init_args"} <= set(cell.config["data"])
         assert cell.config["data"]["init_args"]["fold"] == cell.fold

@@ -155,6 +155,19 @@ def test_table_1_counts_what_is_on_disk(tmp_path, capsys):
     assert capsys.readouterr().err.startswith("error: ")
 
 
+def test_the_public_split_is_written_for_what_is_on_disk_and_read_again(tmp_path, capsys):
+    write(tmp_path)
+    assert main([str(tmp_path), "--public-split", str(tmp_path / "public.csv")]) == 0
+    assert "GE LOGIQ E9" in capsys.readouterr().out, "the counts as ever"
+    counts = {"train": 50, "test": 13}  # a fifth of 63, rounded up
+    assert pd.read_csv(tmp_path / "public.csv")["split"].value_counts().to_dict() == counts
+    data = module(tmp_path, split_file=tmp_path / "public.csv")
+    assert data.splits()["split"].value_counts().to_dict() == {"train": 44, "val": 6, "test": 13}
+    assert data.remark.endswith("no table of patients was given. Split by public.csv.")
+    with pytest.raises(InputError, match=r"usenhance_public\.csv: has no row for 'thyroid_0000', 'thyroid_0005'"):
+        module(tmp_path, split_file="usenhance_public").splits()
+
+
 def test_patients_are_counted_though_there_is_no_test_part(tmp_path):
     write(tmp_path)
     ids = [f"{organ}_{n:04d}" for organ, count in COUNTS.items() for n in range(count)]

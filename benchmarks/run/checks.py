@@ -118,7 +118,8 @@ def _folds(cells: Iterable[Cell]) -> Iterator[str]:
                 continue  # the command line says so, or the class has none
             try:
                 check_fractions(tuple(fractions))
-                check_fold(cell.fold, number_of_folds(tuple(fractions)))
+                folds = 1 if data["init_args"].get("split_file") else number_of_folds(tuple(fractions))
+                check_fold(cell.fold, folds)
             except InputError as error:
                 yield f"{_row(cell)}: {error}; correct it"
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from benchmarks.plan import PlannedTable
 from benchmarks.results import Metric, Results
-from benchmarks.tables.published import REFERENCE_NAMES, paper_name
+from benchmarks.tables.published import paper_name
+from benchmarks.tables.reference import Reference
 from benchmarks.vocabulary import Paper
 
 PICTURES = ("grey level", "RGB")  # units of images whose errors are in grey levels
@@ -22,6 +23,7 @@ def notes_of(results: Results, table: PlannedTable) -> list[str]:
         *_on_budgets(results, table),
         *_on_columns(table),
         *_on_papers(table),
+        *Reference(results, table).notes(),
         *_on_failures(results, table),
     ]
 
@@ -140,9 +142,6 @@ def _on_papers(table: PlannedTable) -> Iterator[str]:
         place = "; ".join(f"{column}: {place}" for column, place in places.items()) or _place(paper)
         dataset = paper.dataset or "its own data"
         yield f"'paper': as printed in the {paper_name(paper)} paper, {place}, measured on {dataset}: other data."
-    if table.reference is not None:
-        name = table.reference.paper
-        yield f"Below ours, as printed: {REFERENCE_NAMES.get(name, name)}."
 
 
 def _place(paper: Paper) -> str:

@@ -17,7 +17,6 @@ PAPER_NAMES = {
     "harmonizer": "harmonizer",
 }
 OUR_NAMES = {("harmonizer", "MI"): "MI_source"}  # it prints the original's as that of an image with itself
-REFERENCE_NAMES = {"usenhance_leaderboard": "the USenhance 2023 challenge's own ranking"}
 
 
 def read_published(paper: Paper | None) -> pd.DataFrame:

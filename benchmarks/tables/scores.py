@@ -12,6 +12,7 @@ from benchmarks.tables.budget import budget_entries
 from benchmarks.tables.notes import notes_of
 from benchmarks.tables.printing import NAN, OVERALL, Entry, Printed
 from benchmarks.tables.published import beside, printed, read_published
+from benchmarks.tables.reference import Reference
 from benchmarks.tables.search import ranked, search_notes
 from benchmarks.tables.statistics import OF_SET, by_patient, compare, has_scores, holm, not_worse, over_runs
 from benchmarks.tables.trivial import behind_trivial
@@ -34,13 +35,14 @@ class _Scores:
     metrics: dict[str, Metric]
     scores: pd.DataFrame
     published: pd.DataFrame
+    reference: Reference
 
     @classmethod
     def of(cls, results: Results, table: PlannedTable) -> "_Scores":
         metrics, scores = results.metrics(table.key), results.scores(table.key)
         if table.per and len(scores):
             scores = by_patient(scores, metrics.values())
-        return cls(results, table, metrics, scores, read_published(table.paper))
+        return cls(results, table, metrics, scores, read_published(table.paper), Reference(results, table))
 
     def printed(self) -> Printed:
         entries = [entry for metric, group in self._pieces() for entry in self._column(metric, group)]
@@ -119,10 +121,8 @@ class _Scores:
 
     def _printed_by_others(self, metric: Metric, group: str) -> list[Entry]:
         """Methods that are not run here, whose numbers stand in the paper's column."""
-        published = read_published(self.table.reference)
-        lines = published[(published["metric"] == metric.name) & (published["group"] == group)]
-        methods = ((lines["method"][index], lines.loc[[index]]) for index in lines.index)
-        return [Entry(name, name, metric.name, group, digits=metric.digits, **beside(line)) for name, line in methods]
+        lines = self.reference.of(metric.name, group)
+        return [Entry(name, name, metric.name, group, digits=metric.digits, **beside(line)) for name, line in lines]
 
     def _tests(self) -> Iterator[dict[str, Any]]:
         """The row named by ``compare`` against every other, on every metric that single images or patients have."""

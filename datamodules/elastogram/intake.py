@@ -1,9 +1,10 @@
 """Many pictures to a data set: ``source/``, ``target/``, ``valid/``, the manifest of their pairs, and ``check/``, what
 was found in each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from datamodules.writers import safe_name, write_atomically, write_image, write_
 
 UNITS = ("kPa", "m/s")
 BOXES = ("overlay", "b_mode", "bar")
+NONE: Mapping[Path, Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Intake:
 
     Args:
         high: value at the high end of the colour bar, in ``unit``, and ``low`` that at its low end.
-        unit: "kPa" or "m/s"; values are converted ``to`` the other if that is given.
+        unit: "kPa" or "m/s", and values are converted ``to`` the other if that is given; or what else the bar shows.
         low_at_top: the bar's low end is at the top.
         opacity: of the overlay, in (0, 1]; by default estimated from the grey panel.
         bar: where the colour bar lies, as ``b_mode`` and ``overlay`` do; found where it is not told.
@@ -70,6 +72,8 @@ class Intake:
     def __post_init__(self) -> None:
         if self.high <= self.low:
             raise InputError(f"--low {self.low:g} --high {self.high:g}: the high end must be above the low end")
+        if self.to is not None and self.unit not in UNITS:
+            raise InputError(f"--to {self.to}: only {' and '.join(UNITS)} follow from each other; leave it out")
         if min(self.size) < 1 or (self.spacing is not None and self.spacing <= 0):
             raise InputError(f"--size {self.size} --spacing {self.spacing}: give positive numbers")
         if self.opacity is not None:
@@ -84,11 +88,13 @@ class Intake:
         return None if self.colour_map is None else ColourBar.named(self.colour_map)
 
 
-def write_pairs(frames: list[Path], out: Path, intake: Intake) -> Path:
+def write_pairs(frames: list[Path], out: Path, intake: Intake, facts: Mapping[Path, Mapping[str, str]] = NONE) -> Path:
     """Write a pair a frame and, last, the manifest; return its path.
 
     Args:
         frames: pictures, or folders of them.
+        facts: what else is known of a picture, by its path: cells of the manifest, its ``id`` among them, which by
+            default is the file's name.
 
     Raises:
         InputError: every frame that cannot be read, and why; no pairs are written then, but what was found in each
@@ -98,7 +104,7 @@ def write_pairs(frames: list[Path], out: Path, intake: Intake) -> Path:
     if manifest.exists():
         raise InputError(f"{manifest}: exists already; choose another --out")
     paths = list(_pictures(frames))
-    names = [safe_name(path.stem) for path in paths]
+    names = [safe_name(facts.get(path, {}).get("id", path.stem)) for path in paths]
     InputError.raise_for(
         f"{path}: another picture has the same name; rename one"
         for path, name in zip(paths, names, strict=True)
@@ -111,7 +117,10 @@ def write_pairs(frames: list[Path], out: Path, intake: Intake) -> Path:
         except InputError as error:
             faults += str(error).splitlines()
     InputError.raise_for(faults)
-    rows = [_write(out, path, name, found, intake) for path, name, found in zip(paths, names, read, strict=True)]
+    rows = [
+        {**_write(out, path, name, found, intake), **facts.get(path, {})}
+        for path, name, found in zip(paths, names, read, strict=True)
+    ]
     write_text_atomically(manifest, pd.DataFrame(rows).to_csv(index=False))
     return manifest
 
