@@ -11,7 +11,7 @@ from scipy.stats import chi2, rankdata
 from benchmarks.analyses.base import Headline
 from benchmarks.overview.findings import overview_findings
 from benchmarks.overview.numbers import numbers_of, scores_by_patient
-from benchmarks.overview.ranks import Ranking, pareto_front, ranking, ranks_of
+from benchmarks.overview.ranks import Ranking, beaten, pareto_front, ranking, ranks_of
 from benchmarks.overview.settings import Task
 from benchmarks.plan import Plan, PlannedCell, PlannedTable
 from benchmarks.report.page import write_report
@@ -65,6 +65,12 @@ def test_ranks_are_those_of_scipy():
     assert ranks_of({}, True) == {}
 
 
+def test_of_its_rivals_the_first_beats_all_and_equals_half():
+    assert beaten({"a": 1.0, "b": 2.0, "c": 3.0}) == {"a": 100.0, "b": 50.0, "c": 0.0}
+    assert beaten(ranks_of({"a": 0.5, "b": 0.5}, True)) == {"a": 50.0, "b": 50.0}
+    assert beaten({"alone": 1.0}) == {}
+
+
 @pytest.mark.parametrize(("methods", "q"), [(3, 2.343), (5, 2.728), (10, 3.164)])
 def test_the_critical_difference_is_that_of_demsars_table(methods, q):
     """Table 5a of the paper gives q at 5 %."""
@@ -115,15 +121,20 @@ def test_a_method_is_ranked_on_every_task_that_it_serves(tmp_path):
     table = overview_of(make_results(tmp_path)).tables[0]
     wide = table.wide().to_dict("index")
     assert list(wide) == ["HSC-T", "Pix2Pix", "DDPM", "sSWE"]  # neither trivial rows nor ceilings
-    assert list(wide["DDPM"]) == ["SSIM, elastography", "MAE, elasticity", "mean rank, quality", "mean rank, cost"]
+    assert list(wide["DDPM"]) == [
+        "SSIM, elastography",
+        "MAE, elasticity",
+        "rivals beaten, quality",
+        "rivals beaten, cost",
+    ]
     ranks = {row: line["SSIM, elastography"].split(" ", 1)[-1] for row, line in wide.items()}
     assert ranks == {"HSC-T": "(1 of 3)", "Pix2Pix": "(2 of 3)", "DDPM": "(3 of 3)", "sSWE": ""}
     errors = {row: line["MAE, elasticity"].split(" ", 1)[-1] for row, line in wide.items()}
     assert errors == {"HSC-T": "", "Pix2Pix": "(3 of 3)", "DDPM": "(1 of 3)", "sSWE": "(2 of 3)"}
-    means = {row: line["mean rank, quality"] for row, line in wide.items()}
-    assert means == {"HSC-T": "1.0 (1)", "Pix2Pix": "2.5 (2)", "DDPM": "2.0 (2)", "sSWE": "2.0 (1)"}
-    costs = {row: line["mean rank, cost"] for row, line in wide.items()}
-    assert costs == {"HSC-T": "2.0 (1)", "Pix2Pix": "1.5 (2)", "DDPM": "3.0 (2)", "sSWE": "1.0 (1)"}
+    means = {row: line["rivals beaten, quality"] for row, line in wide.items()}
+    assert means == {"HSC-T": "100 % (1)", "Pix2Pix": "25 % (2)", "DDPM": "50 % (2)", "sSWE": "50 % (1)"}
+    costs = {row: line["rivals beaten, cost"] for row, line in wide.items()}
+    assert costs == {"HSC-T": "50 % (1)", "Pix2Pix": "75 % (2)", "DDPM": "0 % (2)", "sSWE": "100 % (1)"}
     bold = {(entry.row, entry.head) for entry in table.entries if entry.best}
     assert ("DDPM", "MAE, elasticity") in bold
     assert ("Pix2Pix", "MAE, elasticity") not in bold
@@ -140,7 +151,7 @@ def test_a_task_shows_all_that_was_measured_side_by_side(tmp_path):
     assert list(wide["training"]) == ["", "1 min 30 s", "10.0 s", "3 min 20 s", ""]
     best = {entry.head: entry.row for entry in found.tables[1].entries if entry.best}
     assert best == {"SSIM": "HSC-T", "lesions lost (%)": "DDPM", "training": "Pix2Pix"}
-    assert "mean rank, faithfulness" in found.tables[0].wide()
+    assert "rivals beaten, faithfulness" in found.tables[0].wide()
 
 
 def test_patients_count_once_over_images_and_seeds(tmp_path):

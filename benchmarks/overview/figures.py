@@ -47,7 +47,8 @@ def _draw_ranks(axis: Any, ranks: Ranking) -> None:
         end = 0.8 if left else count + 0.2
         axis.plot([rank, rank, end], [0, height, height], color="0.4", lw=0.8)
         name = f"{row} {rank:.2f}" if left else f"{rank:.2f} {row}"
-        axis.text(end, height, f" {name} ", ha="right" if left else "left", va="center", fontsize=8)
+        beside = end - 0.01 * count if left else end + 0.01 * count
+        axis.text(beside, height, name, ha="right" if left else "left", va="center", fontsize=8)
     axis.set(xlim=(1 - 0.35 * count, 1.35 * count), yticks=[], xticks=range(1, count + 1))
     axis.spines[["left", "bottom"]].set_visible(False)
     axis.spines["top"].set(visible=True, position=("data", 0), bounds=(1, count))
@@ -60,24 +61,24 @@ def pareto_plot(measured: "list[Measured]") -> str:
     costs = list(dict.fromkeys(own.name for found in measured for own in found.numbers if own.aspect == "cost"))
     methods = list(dict.fromkeys(row for found in measured for row in found.table.candidates))
     marks = {row: (MARKS[place // 10 % len(MARKS)], f"C{place % 10}") for place, row in enumerate(methods)}
-    figure, axes = panels(len(measured), max(1, len(costs)), 3.0, 2.6)
-    for line, found in zip(axes, measured, strict=True):
+    figure, axes = panels(max(1, len(costs)), len(measured), 2.9, 2.5)
+    for column, found in zip(axes.T, measured, strict=True):
         known = {own.name: own for own in found.numbers if own.aspect == "cost"}
-        for axis, name in zip(line, costs, strict=False):
+        for axis, name in zip(column, costs, strict=False):
             if name in known:
                 _draw_front(axis, found, known[name], marks)
             else:
                 axis.set_visible(False)
     named = {text: handle for axis in axes.flat for handle, text in zip(*axis.get_legend_handles_labels(), strict=True)}
     shown = [row for row in methods if row in named]
-    columns = max(1, 2 * len(costs) - 1)
-    figure.legend(
-        [named[row] for row in shown], shown, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=columns, fontsize=7
-    )
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": 2 * len(measured)}
+    figure.legend([named[row] for row in shown], shown, fontsize=7, frameon=False, **place)
     return svg(figure)
 
 
 def _draw_front(axis: Any, found: "Measured", cost: "Headline", marks: dict[str, tuple[str, str]]) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     quality, methods = found.quality, found.table.candidates
     placed = {row: cost.values[row] for row in methods if row in quality.values and cost.values.get(row, 0) > 0}
     front = pareto_front(placed, quality.values, quality.higher_is_better)
@@ -86,7 +87,8 @@ def _draw_front(axis: Any, found: "Measured", cost: "Headline", marks: dict[str,
         mark, colour = marks[row]
         axis.plot(value, quality.values[row], mark, markersize=5, color=colour, label=row)
     axis.set(xscale="log", xlabel=f"{cost.name}{f' ({cost.unit})' if cost.unit else ''}", ylabel=quality.name)
-    for ticks in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
-        ticks(lambda value, place: f"{value:g}")  # not as a power, which text without mathematics cannot show
-    axis.tick_params(axis="x", which="both", labelsize=6)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(lambda value, place: f"{value:g}")  # no power: text without mathematics has none
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.tick_params(axis="x", labelsize=7)
     axis.set_title(found.name, loc="left", fontsize=9)

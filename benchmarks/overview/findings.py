@@ -9,14 +9,14 @@ import numpy as np
 from benchmarks.analyses.base import ASPECTS, Figure, Findings, Headline
 from benchmarks.overview.figures import critical_difference_plot, pareto_plot
 from benchmarks.overview.numbers import numbers_of, scores_by_patient
-from benchmarks.overview.ranks import Ranking, ranking, ranks_of
+from benchmarks.overview.ranks import Ranking, beaten, ranking, ranks_of
 from benchmarks.overview.settings import Task
 from benchmarks.plan import PlannedTable
 from benchmarks.results import Results
 from benchmarks.tables.budget import time_text
 from benchmarks.tables.printing import Entry, Printed, with_best
 
-KEY = "overview"
+KEY, BEATEN = "overview", "rivals beaten"
 DIFFERENCES = (
     "Mean ranks over the test patients of a task, 1 is the best. Methods that a bar joins do not differ at 5 % "
     "(Nemenyi, after Friedman's test), as far as patients go: that trainings differ by chance is not in it."
@@ -67,10 +67,10 @@ def _measured(results: Results, name: str, task: Task, headlines: Mapping[str, l
 
 
 def _over_tasks(results: Results, measured: list[Measured]) -> Printed:
-    """Of every method its rank on each task by quality, and its mean rank in each aspect over the tasks that it has."""
+    """Of every method its rank on each task by quality, and in each aspect how many of its rivals it beats."""
     entries = [entry for found in measured for entry in _ranked(found)]
     for aspect in ASPECTS:
-        entries += with_best(_mean_ranks(measured, aspect), higher_is_better=False)
+        entries += with_best(_beaten(measured, aspect), higher_is_better=True)
     methods = list(dict.fromkeys(row for found in measured for row in found.table.candidates))
     entries.sort(key=lambda entry: methods.index(entry.row))
     order = dict.fromkeys(entry.head for entry in sorted(entries, key=lambda entry: _place(entry, measured)))
@@ -95,16 +95,16 @@ def _ranked(found: Measured) -> list[Entry]:
     return with_best(entries, quality.higher_is_better)
 
 
-def _mean_ranks(measured: list[Measured], aspect: str) -> list[Entry]:
+def _beaten(measured: list[Measured], aspect: str) -> list[Entry]:
     """A task counts once, however many numbers of the aspect it has."""
     of_tasks: dict[str, list[float]] = {}
     for found in measured:
-        ranks = [found.ranked(headline) for headline in found.numbers if headline.aspect == aspect]
-        for row in dict.fromkeys(row for own in ranks for row in own):
-            of_tasks.setdefault(row, []).append(float(np.mean([own[row] for own in ranks if row in own])))
+        shares = [beaten(found.ranked(headline)) for headline in found.numbers if headline.aspect == aspect]
+        for row in dict.fromkeys(row for own in shares for row in own):
+            of_tasks.setdefault(row, []).append(float(np.mean([own[row] for own in shares if row in own])))
     return [
-        Entry(row, row, "mean rank", aspect, f"{np.mean(ranks):.1f} ({len(ranks)})", float(np.mean(ranks)))
-        for row, ranks in of_tasks.items()
+        Entry(row, row, BEATEN, aspect, f"{np.mean(shares):.0f} % ({len(shares)})", float(np.mean(shares)))
+        for row, shares in of_tasks.items()
     ]
 
 
@@ -116,9 +116,10 @@ def _notes(measured: list[Measured]) -> Iterator[str]:
         if named := dict.fromkeys(own.name for found in measured for own in found.numbers if own.aspect == aspect):
             yield f"{aspect}: {', '.join(named)}."
     yield (
-        "mean rank: over tasks, in brackets how many; in a task the mean over the numbers of that aspect. Methods that "
-        "serve other tasks have met other rivals: compare ranks of the same tasks. A rank says nothing of how large a "
-        "difference is, or whether it is real: see the tables and the figure."
+        f"{BEATEN}: the part of a task's other methods that rank behind it, half of those that rank alike; mean over "
+        "the numbers of that aspect, then over tasks, in brackets how many. Methods that serve other tasks have met "
+        "other rivals. A rank says nothing of how large a difference is, or whether it is real: see the tables and the "
+        "figure."
     )
 
 

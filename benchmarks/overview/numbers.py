@@ -11,6 +11,7 @@ from benchmarks.plan import PlannedTable
 from benchmarks.results import Metric, Results
 from benchmarks.tables.statistics import OF_SET, has_scores, over_runs
 
+TRAINING = "training"
 AUC = Metric("AUC", pooling="AUC", digits=3)
 
 
@@ -26,7 +27,8 @@ def numbers_of(results: Results, task: Task, of_analyses: Iterable[Headline]) ->
         areas = _scored(results, classifiers, AUC, next(iter(classifiers.columns), ""))
         found.append(Headline("diagnosis AUC", "downstream", _of_rows(table, areas), True, AUC.digits))
     found += of_analyses
-    found.append(Headline("training", "cost", _training(results, table), False, 0, "s"))
+    if not any(own.name == TRAINING for own in found):  # of a table that does not ask for costs
+        found.append(Headline(TRAINING, "cost", _training(results, table), False, 0, "s"))
     return sorted((headline for headline in found if headline.values), key=lambda own: ASPECTS.index(own.aspect))
 
 

@@ -19,6 +19,13 @@ def ranks_of(values: Mapping[str, float], higher_is_better: bool | None) -> dict
     return dict(zip(values, map(float, rankdata(cost)), strict=True)) if len(numbers) else {}
 
 
+def beaten(ranks: Mapping[str, float]) -> dict[str, float]:
+    """Which part of its rivals each beats, in %, whose ranks these are: 100 the first, 0 the last; of one alone nothing
+    is said."""
+    rivals = len(ranks) - 1
+    return {name: 100 * (1 - (rank - 1) / rivals) for name, rank in ranks.items()} if rivals > 0 else {}
+
+
 @dataclass(frozen=True)
 class Ranking:
     """Mean ranks of K methods over N blocks.
