@@ -36,8 +36,9 @@ class Cost(Analysis):
     def headlines(self, results: Results, table: PlannedTable) -> list[Headline]:
         costs = Costs(results, table)
         parameters = {row: number / MILLION for row, number in costs.of_budget("parameters").items()}
-        return [
+        found = [
             Headline("latency", self.key, costs.of_column(LATENCY), False, 1, "ms"),
             Headline("training", self.key, costs.of_budget("training"), False, 0, "s"),
             Headline("parameters", self.key, parameters, False, 2, "M"),
         ]
+        return [headline for headline in found if headline.values]

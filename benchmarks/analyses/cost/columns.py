@@ -20,6 +20,7 @@ STEP, LATENCY, TRAINING_MEMORY, ENERGY = "step_ms", "latency_ms", "training_mib"
 ON_THROUGHPUT = "images/s: in batches, without loading data"
 ON_LATENCY = "latency: of one image by itself with all passes of its networks, median and 95th percentile"
 ON_MEMORY = "memory: the most that was held at once, in inference for one image"
+ON_OPERATIONS = "GFLOPs: of one image, convolutions and matrix products, a multiply-add as two"
 ON_ENERGY = "energy: of a training step, validations included, and of an image in batches"
 
 COLUMNS = (
@@ -30,7 +31,7 @@ COLUMNS = (
     Column("latency_p95_ms", "latency (ms)", "95 %", ON_LATENCY),
     Column(TRAINING_MEMORY, "memory (MiB)", TRAINING, ON_MEMORY),
     Column("inference_mib", "memory (MiB)", INFERENCE, ON_MEMORY),
-    Column("gflops", "GFLOPs", OVERALL, "GFLOPs: of one image, convolutions and matrix products, a multiply-add as two"),
+    Column("gflops", "GFLOPs", OVERALL, ON_OPERATIONS),
     Column("step_j", ENERGY, TRAINING, ON_ENERGY),
     Column("image_j", ENERGY, INFERENCE, ON_ENERGY),
 )

@@ -20,7 +20,8 @@ ABSENT = "-"
 
 @dataclass(frozen=True)
 class Costs:
-    """Of the finished cells of a table. Ceilings have none: they are known, not computed."""
+    """Of the finished cells of a table: those of methods, and what else has measured a cost. Ceilings are known, not
+    computed, and rows that a table has by itself are not asked."""
 
     results: Results
     table: PlannedTable
@@ -28,8 +29,11 @@ class Costs:
     @cached_property
     def cells(self) -> list[tuple[PlannedCell, CellFolder, CellCost | None]]:
         """Raises InputError if what a cell has measured cannot be read."""
-        finished = self.results.finished(self.table.key)
-        return [(cell, own, CellCost.read(own)) for cell, own in finished if cell.row not in self.table.ceilings]
+        return [
+            (cell, folder, cost)
+            for cell, folder in self.results.finished(self.table.key)
+            if (cost := CellCost.read(folder)) is not None or cell.row in self.table.candidates
+        ]
 
     def of_column(self, key: str) -> dict[str, float]:
         """The mean of each row that has such a cost."""
@@ -85,9 +89,9 @@ class Costs:
         if not measured:
             return
         yield (
-            f"Measured in the cells themselves on {_all(cost.device for cost in measured)} beside what else ran there: "
-            f"threads {_all(cost.threads for cost in measured)}, precision {_all(cost.precision for cost in measured)}, "
-            f"batches of {_all(cost.batch for cost in measured)}; means over runs."
+            f"Measured in the cells themselves on {_all(cost.device for cost in measured)}, beside what else ran "
+            f"there: threads {_all(cost.threads for cost in measured)}, batches of {_all(cost.batch for cost in measured)}, "
+            f"precision {_all(cost.precision for cost in measured)}; means over runs."
         )
 
     def _on_missing(self) -> Iterator[str]:
