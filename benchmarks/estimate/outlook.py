@@ -78,14 +78,15 @@ class Pace:
         few, whole = min(FEW, data.batch_size), data.batch_size
         make = partial(noise, data.task, data.size, device=device)
         batch = make(images=few)
-        first = _seconds(training_step(method, batch, autocast), device)
+        step = training_step(method, batch, autocast)
+        first = _seconds(step, device)
         if first * whole / few < SLOW_S:
             few, batch = whole, make(images=whole)
-        step = training_step(method, batch, autocast)
-        seconds = first
-        if first < SLOW_S:
+            step = training_step(method, batch, autocast)
             _seconds(step, device)  # to warm up
             seconds = sum(_seconds(step, device) for _ in range(REPEATS)) / REPEATS
+        else:
+            seconds = _seconds(step, device)
         method.eval()
         with torch.inference_mode(), UsedParameters() as used, autocast():
             look = _seconds(partial(_look, method, batch), device)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isnan
 from statistics import mean
 from typing import Any
 
@@ -41,7 +42,7 @@ class Row:
     @property
     def asks(self) -> bool:
         """Whether its network is to be timed."""
-        return bool(self.due) and not self.outlook.known and not self.outlook.why
+        return bool(self.due) and not self.trivial and not self.outlook.known and not self.outlook.why
 
     @property
     def seconds(self) -> float:
@@ -50,14 +51,16 @@ class Row:
 
     def learn(self, results: Results, device: str) -> None:
         """From the cells that have finished: of those on such a device what they took, from start to end."""
-        done = [own for cell in self.cells if cell not in self.due and (own := results.cell(cell.hash)).finished]
+        folders = [results.cell(cell.hash) for cell in self.cells if cell not in self.due]
+        done = [own for own in folders if own.finished and not own.damage]
         self.done = len(done)
         here = [own for own in done if own.environment.get("device") == device]
         trained = [(own, budget) for own in here if (budget := own.budget)]
         if self.trivial:
-            self.outlook = Outlook(0, 0, mean([own.seconds for own in here] or [0.0]))
+            kept = [own.seconds for own in here if not isnan(own.seconds)]
+            self.outlook = Outlook(0, 0, mean(kept) if kept else 0.0)
         elif trained:
-            took = mean(max(own.seconds, budget["training"]) for own, budget in trained)
+            took = mean(max(budget["training"], own.seconds) for own, budget in trained)  # which may be NaN
             _, budget = trained[0]
             self.outlook = Outlook(budget["parameters"], budget["updates"], took)
 

@@ -25,7 +25,7 @@ class Cost(Analysis):
         return settings
 
     def measurement(self, of_cell: bool) -> Measurement:
-        from benchmarks.analyses.cost.measurement import CostMeasurement  # which needs torch
+        from benchmarks.speed.in_cell import CostMeasurement  # which needs torch
 
         return CostMeasurement()
 

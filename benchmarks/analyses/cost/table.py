@@ -88,10 +88,11 @@ class Costs:
         measured = [cost for _, cost in self._measured]
         if not measured:
             return
+        devices, threads = _all(cost.device for cost in measured), _all(cost.threads for cost in measured)
+        batches, precisions = _all(cost.batch for cost in measured), _all(cost.precision for cost in measured)
         yield (
-            f"Measured in the cells themselves on {_all(cost.device for cost in measured)}, beside what else ran "
-            f"there: threads {_all(cost.threads for cost in measured)}, batches of {_all(cost.batch for cost in measured)}, "
-            f"precision {_all(cost.precision for cost in measured)}; means over runs."
+            f"Measured in the cells themselves on {devices}, beside what else ran there: threads {threads}, batches of "
+            f"{batches}, precision {precisions}; means over runs."
         )
 
     def _on_missing(self) -> Iterator[str]:
