@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -65,7 +66,11 @@ def _of_processors() -> Iterator[Counter]:
             continue
         try:
             span = MICRO * int((package / "max_energy_range_uj").read_text())
-            (package / "energy_uj").read_text()
+            _joules(package / "energy_uj")
         except (OSError, ValueError):
             continue
-        yield Counter(lambda file=package / "energy_uj": MICRO * int(file.read_text()), span)
+        yield Counter(partial(_joules, package / "energy_uj"), span)
+
+
+def _joules(file: Path) -> float:
+    return MICRO * int(file.read_text())
