@@ -1,20 +1,19 @@
 """What is foreseen of a suite before it runs: updates, parameters, time."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
 import yaml
 from PIL import Image
 
-from benchmarks.__main__ import main
+from benchmarks import __main__ as commands
 from benchmarks.cells import Cell
 from benchmarks.estimate import forecast, outlook, processes
 from benchmarks.estimate.forecast import Forecast
 from benchmarks.estimate.outlook import Outlook, Pace, expected_updates, validated
 from benchmarks.estimate.processes import outlooks
 from benchmarks.results import Results
+from benchmarks.run import runner
 from benchmarks.run.cell import _run, environment
 from benchmarks.run.runner import server
 from benchmarks.suite import Suite, read_suite
@@ -247,11 +246,12 @@ def test_time_is_shared_among_the_jobs_but_a_cell_takes_its_own(tmp_path, told):
         seen.measure()
         assert seen.seconds == seconds
     device = environment()["device"]
-    assert seen.total() == f"to run: 15 of 15 cells, about 30.0 s on {device}, 9 at a time; 1 networks timed"
+    assert seen.total() == f"to run: 15 of 15 cells, about 30.0 s on {device}, 9 at a time; networks timed: 1"
 
 
 def test_an_impatient_forecast_takes_the_others_to_be_like_those_of_their_table(tmp_path, told, monkeypatch):
-    """The first row of each table is looked at first; measuring one takes a second here."""
+    """The first row of each table is looked at first; measuring one takes two seconds here, of which the first is not
+    counted."""
     told |= {"SSWE": Outlook(1000, 6, 30.0), "Pix2Pix": Outlook(500, 6, 50.0)}
     clock = iter(range(100))
     monkeypatch.setattr(forecast.time, "monotonic", lambda: float(next(clock)))
@@ -330,21 +330,29 @@ def test_where_nothing_is_to_run_nothing_is_timed(tmp_path, told):
 def test_plan_prints_a_line_a_row_and_the_sum(tmp_path, told, capsys):
     told["SSWE"] = Outlook(1000, 6, 30.0)
     suite_of(tmp_path, t=TABLE | {"folds": [0, 1]})
-    assert main(["plan", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out"), "--jobs", "2"]) == 0
+    assert commands.main(["plan", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out"), "--jobs", "2"]) == 0
     cells, table, *_ = capsys.readouterr().out.split("\n\n")
     assert len(cells.splitlines()) == 10
     head, *_, last = table.splitlines()
     assert " ".join(head.split()) == "table row cells done parameters updates a cell to run"
     assert " ".join(last.split()) == "t U-Net 2 0 1,000 6 30.0 s 1 min 00 s"
-    assert main(["plan", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out"), "--jobs", "0"]) == 2
+    assert commands.main(["plan", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out"), "--jobs", "0"]) == 2
     assert "--jobs 0: at least one cell must run at a time" in capsys.readouterr().err
 
 
-def test_run_says_the_sum_before_it_begins(tmp_path, told, capsys):
+def test_run_says_the_sum_before_it_begins(tmp_path, told, monkeypatch, capsys):
     told["SSWE"] = Outlook(1000, 6, 30.0)
-    suite_of(tmp_path, t=TABLE | {"trainer": TABLE["trainer"] | {"max_epochs": 1}})
-    assert main(["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out"), "--jobs", "1"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("to run: 5 of 5 cells, about 30.0 s on ")
-    assert said[1].startswith("cell 1 of 5: ")
-    assert math.isfinite(float(said[-1].split()[-2])), "and at last what it took"
+    suite_of(tmp_path, t=TABLE)
+
+    def run_suite(suite, results, jobs, retry_failed):
+        print("begins")
+        for cell in suite.cells:
+            finish(results, cell, "here", 1.0)
+        return 0
+
+    monkeypatch.setattr(runner, "run_suite", run_suite)
+    monkeypatch.setattr(commands, "_report", lambda options: 0)
+    assert commands.main(["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "out"), "--jobs", "1"]) == 0
+    foreseen, begins, _ = capsys.readouterr().out.splitlines()
+    assert foreseen.startswith("to run: 5 of 5 cells, about 30.0 s on ")
+    assert begins == "begins"

@@ -50,16 +50,17 @@ class Forecast:
         return rows
 
     def measure(self, patience_s: float = math.inf) -> None:
-        """Build and time every network that is not known yet, until that has taken ``patience_s`` and a hundredth of
-        what is foreseen; rows that are left are taken to be as slow as the others."""
+        """Build and time every network that is not known yet, until that has taken ``patience_s`` after the first and a
+        hundredth of what is foreseen; rows that are left are taken to be as slow as the others."""
         asking: dict[str, list[Row]] = {}
         for row in by_turns([row for row in self.rows if row.asks]):
             asking.setdefault(key_of(row, set(self.suite.tables[row.table].grid)), []).append(row)
         configs = {key: rows[0].due[0].config for key, rows in asking.items()}
         at_a_time = 1 if torch.cuda.is_available() else self.jobs
-        self.networks, started = len(configs), time.monotonic()
+        self.networks, started = len(configs), math.inf
         for key, outlook in outlooks(server(), configs, at_a_time, threads_of(self.jobs)):
             self.measured += 1
+            started = min(started, time.monotonic())  # without starting the first process, which the run needs as well
             for row in asking[key]:
                 row.outlook = outlook
             if time.monotonic() - started > max(patience_s, PART * self.seconds):
@@ -84,10 +85,11 @@ class Forecast:
             return "nothing is to run"
         cells = len({cell.hash for cell in self.suite.cells})
         least = "at least" if self.reasons() else "about"
-        basis = f"; {self.measured} networks timed" if self.measured else ""
+        basis = f"; networks timed: {self.measured}" if self.measured else ""
         if self.measured < self.networks:
             basis = f"; {self.measured} of {self.networks} networks timed, the others taken to be like them"
-        when = f"{least} {time_text(self.seconds)} on {environment()['device']}, {self.jobs} at a time"
+        device = environment()["device"]
+        when = f"{least} {time_text(self.seconds)} on {device}, {self.jobs} at a time"
         return f"to run: {len(self.due)} of {cells} cells, {when}{basis}"
 
     def reasons(self) -> list[str]:

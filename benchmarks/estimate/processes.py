@@ -60,7 +60,7 @@ def outlooks(
         while waiting or running:
             while waiting and len(running) < jobs:
                 running.append(Measured.started(context, *waiting.pop(0), threads))
-            wait([one.answer for one in running], timeout=min(one.ends for one in running) - time.monotonic())
+            wait([one.answer for one in running], max(0.0, min(one.ends for one in running) - time.monotonic()))
             for one in [one for one in running if one.answer.poll() or time.monotonic() > one.ends]:
                 running.remove(one)
                 yield one.key, one.result()
