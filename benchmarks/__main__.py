@@ -10,7 +10,7 @@ from datamodules.disk import fault_behind
 from datamodules.endings import Ended, ended_by_signal
 from datamodules.errors import InputError
 
-RUN_PATIENCE_S = 5.0  # for an estimate before a run
+RUN_PATIENCE_S = 4.0  # for an estimate before a run
 
 
 def main(args: list[str] | None = None) -> int:
