@@ -116,6 +116,8 @@ class CellFolder:
         _ = self.read_splits() if (self / "splits.csv").exists() else None
         for path in sorted(self.path.glob("*.csv.gz")):
             read_images(path)
+        for path in sorted(self.path.glob("*.json")):
+            read_json(path, object)
 
     @property
     def data(self) -> dict[str, Any]:

@@ -409,6 +409,14 @@ def test_a_damaged_record_is_named(text, why, tmp_path):
     assert str(error.value).startswith(f"{results.cell('ours0').path}/cost.json: is damaged (")
 
 
+def test_a_cell_whose_record_was_cut_is_run_again(tmp_path):
+    results, _ = made_by_hand(tmp_path, ours=[measured(step_ms=3.0)])
+    folder = results.cell("ours0")
+    assert folder.damage == ""
+    (folder / FILE).write_bytes((folder / FILE).read_bytes()[:-9])
+    assert folder.damage.startswith(f"{folder.path}/cost.json: is damaged")
+
+
 def test_a_record_comes_back_as_it_was_written(tmp_path):
     folder, cost = CellFolder(tmp_path), measured(step_ms=3.0)
     cost.write(folder)
