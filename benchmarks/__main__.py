@@ -10,6 +10,8 @@ from datamodules.disk import fault_behind
 from datamodules.endings import Ended, ended_by_signal
 from datamodules.errors import InputError
 
+RUN_PATIENCE_S = 4.0  # for an estimate before a run
+
 
 def main(args: list[str] | None = None) -> int:
     """Run one command; return its exit status: 0, 1 if a cell failed, 2 for bad input or surroundings, 130 or 143 if a
@@ -35,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     suites = (
         ("run", _run, "run a suite: train, test, write tables, figures and a report"),
-        ("plan", _plan, "say which cells a suite has, and which of them are done"),
+        ("plan", _plan, "say which cells a suite has, which of them are done, and how long the others take"),
     )
     for name, command, words in suites:
         of_suite = commands.add_parser(name, help=words)
@@ -49,9 +51,9 @@ def _parser() -> argparse.ArgumentParser:
             help="own images in the place of the table, set or data module of that name: a folder of pairs, of a "
             "manifest, or by device; NAME.KEY=VALUE sets an argument of the data module that reads them",
         )
+        of_suite.add_argument("--jobs", type=int, help="cells at a time; by default one a GPU, or two on CPUs")
         of_suite.set_defaults(command=command)
         if name == "run":
-            of_suite.add_argument("--jobs", type=int, help="cells at a time; by default one a GPU, or two on CPUs")
             of_suite.add_argument("--retry-failed", action="store_true", help="run failed cells again")
     for name, command, words in (("tables", _tables, "remake the tables"), ("report", _report, "remake the report")):
         remake = commands.add_parser(name, help=f"{words} of a results folder")
@@ -66,12 +68,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from benchmarks.run.runner import run_suite
+    from benchmarks.run.runner import is_due, run_suite
 
-    if options.jobs is not None and options.jobs < 1:
-        raise InputError(f"--jobs {options.jobs}: at least one cell must run at a time")
     suite, results = _suite(options)
     started = time.monotonic()
+    due = {cell.hash for cell in suite.cells if is_due(results.cell(cell.hash), options.retry_failed)}
+    forecast = _forecast(suite, results, due, options)
+    forecast.measure(RUN_PATIENCE_S)
+    print(forecast.total(), flush=True)
     failed = run_suite(suite, results, options.jobs, options.retry_failed)
     _report(argparse.Namespace(results=results.out, out=None))
     undone = len({cell.hash for cell in suite.cells if not results.cell(cell.hash).finished}) - failed
@@ -85,13 +89,28 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
+    from benchmarks.estimate.forecast import BASIS
+    from benchmarks.run.runner import is_due
+
     suite, results = _suite(options)
+    due = set()
     for cell in suite.cells:
         folder = results.cell(cell.hash)
         state = "done" if folder.finished else f"failed: {folder.failure}" if folder.failure else "to run"
         damage = folder.damage
-        print(f"{cell.hash}  {cell.name}: {f'to run again; {damage}' if damage else state}")
+        print(f"{cell.hash}  {cell.name}: {f'to run again; {damage}' if damage else state}", flush=True)
+        due |= {cell.hash} if damage or is_due(folder) else set()
+    forecast = _forecast(suite, results, due, options)
+    forecast.measure()
+    print("", forecast.table().to_string(index=False), "", *forecast.reasons(), forecast.total(), BASIS, sep="\n")
     return 0
+
+
+def _forecast(suite, results: Results, due: set[str], options: argparse.Namespace):
+    from benchmarks.estimate.forecast import Forecast
+    from benchmarks.run.runner import default_jobs
+
+    return Forecast(suite, results, due, options.jobs or default_jobs())
 
 
 def _suite(options: argparse.Namespace):
@@ -100,6 +119,8 @@ def _suite(options: argparse.Namespace):
     from benchmarks.run.checks import check_suite
     from benchmarks.suite import read_suite, suite_file
 
+    if options.jobs is not None and options.jobs < 1:
+        raise InputError(f"--jobs {options.jobs}: at least one cell must run at a time")
     name = suite_file(options.suite).stem
     results = Results((options.out or Path("results") / name).resolve())
     results.check_places()

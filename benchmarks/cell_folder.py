@@ -116,6 +116,8 @@ class CellFolder:
         _ = self.read_splits() if (self / "splits.csv").exists() else None
         for path in sorted(self.path.glob("*.csv.gz")):
             read_images(path)
+        for path in sorted(self.path.glob("*.json")):
+            read_json(path, object)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -220,6 +222,13 @@ class CellFolder:
         with_keys(path, timings, dict.fromkeys(kept.values(), int | float))
         passes = timings.get("evaluations", 1)  # of a cell that was run before these were kept
         return {name: float(timings[key]) for name, key in kept.items()} | {"passes": float(passes)}
+
+    @property
+    def seconds(self) -> float:
+        """From its start, or from where it last went on, to its end; NaN where that was not kept."""
+        path = self / "timings.json"
+        total = read_json(path).get("total_s") if path.is_file() else None
+        return float(total) if isinstance(total, int | float) else float("nan")
 
     def write_environment(self, environment: dict[str, str]) -> None:
         write_text_atomically(self / "environment.json", json.dumps(environment, indent=1))

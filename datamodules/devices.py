@@ -119,6 +119,10 @@ class DeviceFolders(FileDataModule):
     def has_targets(self) -> bool:
         return True
 
+    def listed(self) -> pd.DataFrame:
+        rows = super().listed()
+        return rows[rows["device"] != self.target_device]
+
     def load(self) -> tuple[pd.DataFrame, ImageCache]:
         if self.tested is not None and not len(self.tested.dataset("all")):
             raise InputError(f"{self.tested.root}: holds no pairs to test on; add some or leave out 'pairs'")

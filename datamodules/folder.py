@@ -73,6 +73,9 @@ class FileDataModule(UltrasoundDataModule):
         """The table of the dataset."""
         raise TypeError(f"{type(self).__name__} does not build a manifest")
 
+    def listed(self) -> pd.DataFrame:
+        return self.manifest().rows.reset_index(drop=True)
+
     def load(self) -> tuple[pd.DataFrame, ImageCache]:
         manifest = self.manifest()
         if self.reading.region == "all":

@@ -170,6 +170,20 @@ class UltrasoundDataModule(pl.LightningDataModule):
             InputError: with every fault of the data.
         """
 
+    def listed(self) -> pd.DataFrame | None:
+        """The rows of the images that are sources, as far as they are known before any image is read or simulated:
+        without labels that only the images tell. None where nothing is known."""
+        return None
+
+    def expected(self) -> dict[str, int] | None:
+        """About how many samples each split will have, by :meth:`listed`."""
+        rows = self.listed()
+        if rows is None:
+            return None
+        told = rows["split"] if (rows["split"] != "").any() else None
+        split = split_patients(rows, self.fractions, self.fold, self.split_seed) if told is None else told
+        return split.value_counts().to_dict()
+
     def prepare_data(self) -> None:
         """Check everything and fill the cache, once a machine, before anything of the run is written."""
         predicting = self.trainer is not None and self.trainer.state.fn == TrainerFn.PREDICTING

@@ -53,6 +53,14 @@ def example_method():
 
 
 @pytest.fixture
+def untimed(monkeypatch):
+    """No network is built and timed for an estimate."""
+    from benchmarks.estimate import forecast
+
+    monkeypatch.setattr(forecast, "outlooks", lambda *_: iter(()))
+
+
+@pytest.fixture
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

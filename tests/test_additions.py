@@ -72,7 +72,7 @@ def test_the_example_method_is_timed_and_stands_in_a_table(example_method, tmp_p
     capsys.readouterr()
     speed = method_speed("cpu", [name], small_config(tmp_path, name, config))
     assert (speed["method"] == name).all()
-    assert (speed[["step_ms", "inference_ms"]] > 0).all(axis=None)
+    assert (speed[["step_ms", "latency_ms"]] > 0).all(axis=None)
 
 
 def test_the_example_dataset_is_trained_on_and_stands_in_a_table(modules, capsys):

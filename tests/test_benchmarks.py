@@ -111,13 +111,15 @@ def test_a_cell_holds_what_is_needed_to_trust_it(results):
     assert len(list(cell.samples().glob("*.png"))) == min(6, len(scores))
 
 
-def test_the_plan_says_what_is_done_failed_and_to_run(results, capsys):
+def test_the_plan_says_what_is_done_failed_and_to_run(results, untimed, capsys):
     folder, _, _ = results
     for out, wanted in (("out", {"done": 10, "failed": 4}), ("other", {"to run": 14})):
         assert main(["plan", str(folder / "tiny.yaml"), "--out", str(folder / out)]) == 0
-        lines = capsys.readouterr().out.splitlines()
-        assert {state: sum(f": {state}" in line for line in lines) for state in wanted} == wanted
-        assert len(lines) == 14
+        lines, _, estimate = capsys.readouterr().out.partition("\n\n")
+        found = {state: sum(f": {state}" in line for line in lines.splitlines()) for state in wanted}
+        assert found == wanted
+        assert len(lines.splitlines()) == 14
+        assert ("nothing is to run" if out == "out" else "to run: 14 of 14 cells, ") in estimate
     assert not (folder / "other").exists(), "a plan writes nothing"
 
 

@@ -11,7 +11,7 @@ from benchmarks.__main__ import main
 from benchmarks.cells import Cell
 from benchmarks.report.gallery import make_gallery
 from benchmarks.results import Results
-from benchmarks.run.runner import _is_due, _set_damaged_aside
+from benchmarks.run.runner import _set_damaged_aside, is_due
 from benchmarks.tables.make import write_tables
 from datamodules import InputError
 from tests.test_results import make_results
@@ -47,7 +47,7 @@ def damage(path: Path, how: str) -> None:
     "file",
     ["done.json", "metrics.json", "timings.json", "environment.json", "scores.csv", "splits.csv", "features.csv.gz"],
 )
-def test_a_damaged_file_of_a_cell_is_named_and_the_cell_is_due(file, how, tmp_path, capsys):
+def test_a_damaged_file_of_a_cell_is_named_and_the_cellis_due(file, how, tmp_path, capsys):
     results = make_whole(tmp_path)
     write_tables(results)
     damage(results.cell("ours1") / file, how)
@@ -60,7 +60,7 @@ def test_a_damaged_file_of_a_cell_is_named_and_the_cell_is_due(file, how, tmp_pa
     _set_damaged_aside(results, cells_of(results))
     told = capsys.readouterr().out.splitlines()
     assert [line.partition("; ")[2] for line in told] == ["it is run again"]
-    assert [_is_due(results.cell(f"ours{number}"), False) for number in (0, 1)] == [False, True]
+    assert [is_due(results.cell(f"ours{number}"), False) for number in (0, 1)] == [False, True]
 
 
 def cells_of(results: Results) -> list[Cell]:
@@ -111,10 +111,10 @@ def test_a_cell_that_failed_for_a_reason_that_is_lost_is_still_one_that_failed(h
     damage(results.cell("broken0") / "failed.json", how)
     (found,) = write_tables(Results(tmp_path))
     assert found.tables[0].wide().loc["broken", "MAE"] == "failed: failed.json is damaged, so why is not known"
-    assert not _is_due(results.cell("broken0"), False)
+    assert not is_due(results.cell("broken0"), False)
     _set_damaged_aside(results, cells_of(results))
-    assert _is_due(results.cell("broken0"), False)
-    assert not _is_due(results.cell("broken1"), False), "why that one failed is known"
+    assert is_due(results.cell("broken0"), False)
+    assert not is_due(results.cell("broken1"), False), "why that one failed is known"
 
 
 @pytest.mark.parametrize("how", DAMAGES)

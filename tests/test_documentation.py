@@ -40,7 +40,7 @@ def test_the_two_commands_stand_first_and_ci_runs_them():
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if documented.is_known(command)])
-def test_commands_run(command, tmp_path, monkeypatch):
+def test_commands_run(command, tmp_path, untimed, monkeypatch):
     monkeypatch.chdir(tmp_path)
     documented.run(command)
 

@@ -48,7 +48,9 @@ def test_every_variant_is_timed_with_its_ratio(name, tmp_path):
     table = method_speed("cpu", [name], small_config(tmp_path, name))
     assert table["variant"].tolist() == list(VARIANTS)
     assert table["parameters"].nunique() == 1
-    assert (table[["step_ms", "inference_ms", "ratio"]] > 0).all(axis=None)
+    assert (table[["step_ms", "latency_ms", "latency_p95_ms", "images_s", "gflops", "ratio"]] > 0).all(axis=None)
+    assert (table["memory_mib"] > 50).all(), "of the whole process"
+    assert table["gflops"].nunique() == 1, "the same work in any precision"
     assert table["ratio"][0] == 1
 
 

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -12,6 +12,8 @@ from benchmarks.tables.printing import Entry, Printed
 from benchmarks.vocabulary import Table
 
 if TYPE_CHECKING:
+    import pytorch_lightning as pl
+
     from datamodules.batch import Batch
     from datamodules.ultrasound import UltrasoundDataModule
     from zoo.method import Method
@@ -61,6 +63,10 @@ class Findings:
 
 class Measurement:
     """What an analysis keeps while one cell is tested, column by column, and writes into its folder."""
+
+    def callbacks(self) -> "Sequence[pl.Callback]":
+        """What watches the cell's training, if it is trained."""
+        return []
 
     def take(self, column: str, method: "Method", batch: "Batch", output: "Output") -> None:
         """Called for every batch of the test set of ``column`` ("" in a table without columns)."""

@@ -1,6 +1,7 @@
 """Every kind of analysis, by its key, in the order in which they are printed."""
 
 from benchmarks.analyses.base import Analysis
+from benchmarks.analyses.cost import Cost
 from benchmarks.analyses.data import DataSummary
 from benchmarks.analyses.latent import LatentSpace
 from benchmarks.analyses.radiomics import Radiomics
@@ -11,5 +12,6 @@ ANALYSES: dict[str, Analysis] = {
         DataSummary(),
         Radiomics(),
         LatentSpace(),
+        Cost(),
     )
 }

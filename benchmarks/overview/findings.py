@@ -59,7 +59,8 @@ def overview_findings(results: Results, headlines: Mapping[str, list[Headline]])
 
 
 def _measured(results: Results, name: str, task: Task, headlines: Mapping[str, list[Headline]]) -> Measured | None:
-    of_analyses = [own for key in (task.table, task.diagnosis) for own in headlines.get(key, ())]
+    of_diagnosis = (own for own in headlines.get(task.diagnosis, ()) if own.aspect == "downstream")
+    of_analyses = [*headlines.get(task.table, ()), *of_diagnosis]
     table, numbers = results.plan.tables[task.table], numbers_of(results, task, of_analyses)
     if not numbers or numbers[0].aspect != "quality" or not set(numbers[0].values) & set(table.candidates):
         return None

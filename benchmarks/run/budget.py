@@ -46,22 +46,22 @@ class InUse(pl.Callback):
 
     def __init__(self) -> None:
         self.parameters = 0
-        self.watch: _Watch | None = None
+        self.used: UsedParameters | None = None
         self.seen_one = False  # a batch; a method may well have no parameters at all
 
     def on_test_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *batch: Any) -> None:
-        if self.watch is None:
-            self.watch = _Watch()
-            self.watch.__enter__()
+        if self.used is None:
+            self.used = UsedParameters()
+            self.used.__enter__()
 
     def on_test_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *batch: Any) -> None:
-        if self.watch is not None and not self.seen_one:
+        if self.used is not None and not self.seen_one:
             self.seen_one = True
-            self.watch.__exit__(None, None, None)
-            self.parameters = sum(own.numel() for own in pl_module.parameters() if id(own) in self.watch.seen)
+            self.used.__exit__(None, None, None)
+            self.parameters = self.used.of(pl_module)
 
 
-class _Watch(TorchFunctionMode):
+class UsedParameters(TorchFunctionMode):
     """Notes every parameter that an operation takes."""
 
     def __init__(self) -> None:
@@ -72,3 +72,7 @@ class _Watch(TorchFunctionMode):
         if func.__name__ != "__get__":  # asking for a shape or a device uses nothing
             self.seen |= {id(value) for value in tree_leaves((args, kwargs)) if isinstance(value, nn.Parameter)}
         return func(*args, **(kwargs or {}))
+
+    def of(self, module: nn.Module) -> int:
+        """How many of a module's are among them."""
+        return sum(own.numel() for own in module.parameters() if id(own) in self.seen)

@@ -120,13 +120,15 @@ def _run(folder: CellFolder, config: dict[str, Any], progress: Progress) -> None
     surroundings = _surroundings(folder)
     cli = SonozooCLI(args=merge(_runnable(config, folder), surroundings), run=False)
     data, model = cli.datamodule, cli.model
+    measurements = _measurements(config)
+    _callbacks(cli)[:0] = [callback for measurement in measurements for callback in measurement.callbacks()]
     timings = _train(cli, folder, progress)
     in_use = InUse()
     tests = {
         column: merge(_runnable(config | {"data": tested}, folder), surroundings)
         for column, tested in config.get("tests", {}).items()
     }
-    tested = _test(cli, folder, tests, _measurements(config), in_use)
+    tested = _test(cli, folder, tests, measurements, in_use)
     timings |= {"parameters_in_use": in_use.parameters, "total_s": time.perf_counter() - started}
     folder.write_splits(data.splits())
     folder.write_timings(timings)

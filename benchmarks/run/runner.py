@@ -6,6 +6,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from queue import Empty
 from typing import Any
@@ -38,7 +39,7 @@ def run_suite(suite: Suite, results: Results, jobs: int | None = None, retry_fai
     results.write_plan(suite.plan())
     unique = list({cell.hash: cell for cell in reversed(suite.cells)}.values())[::-1]  # by its first name and place
     _set_damaged_aside(results, unique)
-    waiting = [cell for cell in unique if _is_due(results.cell(cell.hash), retry_failed)]
+    waiting = [cell for cell in unique if is_due(results.cell(cell.hash), retry_failed)]
     Runner(results, unique, waiting, jobs or default_jobs()).run()
     return sum(results.cell(cell.hash).failure is not None for cell in unique)
 
@@ -46,6 +47,18 @@ def run_suite(suite: Suite, results: Results, jobs: int | None = None, retry_fai
 def default_jobs() -> int:
     """One cell a GPU; on CPUs alone two at a time, since two small cells on a core each are faster than one on two."""
     return torch.cuda.device_count() or min(2, available_cpus())
+
+
+def threads_of(jobs: int) -> int:
+    """Of each of so many processes."""
+    return max(1, available_cpus() // jobs)
+
+
+def server() -> ForkServerContext:
+    """It has the heavy imports loaded and has drawn no random number; each cell is forked from it."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks.run.cell"])
+    return context
 
 
 def _set_damaged_aside(results: Results, cells: list[Cell]) -> None:
@@ -57,7 +70,7 @@ def _set_damaged_aside(results: Results, cells: list[Cell]) -> None:
             folder.set_aside()
 
 
-def _is_due(folder: CellFolder, retry_failed: bool) -> bool:
+def is_due(folder: CellFolder, retry_failed: bool = False) -> bool:
     return not folder.finished and (retry_failed or folder.failure is None)
 
 
@@ -75,10 +88,7 @@ class Runner:
     def __init__(self, results: Results, cells: list[Cell], waiting: list[Cell], jobs: int) -> None:
         self.results = results
         self.waiting, self.jobs = deque(waiting), jobs
-        self.threads = max(1, available_cpus() // jobs)
-        # The server has the heavy imports loaded and has drawn no random number; each cell is forked from it.
-        self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(["benchmarks.run.cell"])
+        self.threads, self.context = threads_of(jobs), server()
         self.queue = self.context.Queue()
         self.running: dict[int, Running] = {}
         self.display = Display(cells, waiting)

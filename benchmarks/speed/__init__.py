@@ -1,1 +1,1 @@
-"""What a method costs."""
+"""What a method costs: by itself, and in the cell that trains it."""

@@ -1,20 +1,22 @@
 """What a training step and an inference of every method cost: measured side by side in one run."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 import torch
 import yaml
 
-from benchmarks.speed.clock import median_ms
-from benchmarks.speed.superpixels import squares
+from benchmarks.speed.clock import timed
+from benchmarks.speed.energy import EnergyMeter
+from benchmarks.speed.inference import inference_cost
+from benchmarks.speed.memory import forget_peak, peak_mib
+from benchmarks.speed.steps import noise, training_step
 from datamodules.batch import Batch, Task
 from datamodules.phantom.simulate import phantom_task
 from zoo import METHODS
-from zoo.adversarial import AdversarialTranslator
 from zoo.translator import Translator
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -55,19 +57,13 @@ class Workload:
         return model
 
     def batch(self, device: str) -> Batch:
-        """Noise, with sixteen superpixels."""
-        batch = {
-            "source": torch.rand(self.batch_size, self.task.source.channels, *self.size, device=device) * 2 - 1,
-            "target": torch.rand(self.batch_size, self.task.target.channels, *self.size, device=device) * 2 - 1,
-            "valid": torch.ones(self.batch_size, 1, *self.size, dtype=torch.bool, device=device),
-            "superpixels": squares(*self.size).expand(self.batch_size, -1, -1).to(device),
-        }
-        return cast(Batch, batch)
+        return noise(self.task, self.size, self.batch_size, device)
 
 
 def method_speed(device: str, methods: list[str] | None = None, configs: Path = CONFIGS) -> pd.DataFrame:
-    """One row a method and variant: milliseconds a training step and an inference, ratio of the steps to fp32's,
-    parameters, and on a GPU the peak memory in MiB. By default of every method that trains a translator."""
+    """One row a method and variant: milliseconds and joules of a training step, its ratio to fp32's, the most memory in
+    MiB, parameters, and :class:`~benchmarks.speed.inference.InferenceCost`. What could not be measured is NaN. By
+    default of every method that trains a translator."""
     lines: list[dict[str, Any]] = []
     for name in methods or METHODS.trained_translators():
         work = Workload.of(name, configs)
@@ -81,53 +77,21 @@ def method_speed(device: str, methods: list[str] | None = None, configs: Path = 
 
 
 def _measure(work: Workload, dtype: torch.dtype | None, channels_last: bool, device: str) -> dict[str, Any]:
-    model, batch, cuda = work.model(channels_last).to(device).train(), work.batch(device), device == "cuda"
-    step = _training_step(model, batch, device, dtype)
-    if cuda:
-        torch.cuda.reset_peak_memory_stats()
-    step_ms = median_ms(step, cuda)
-    memory = torch.cuda.max_memory_allocated() / 2**20 if cuda else float("nan")
+    model, batch, place = work.model(channels_last).to(device).train(), work.batch(device), torch.device(device)
+    autocast = partial(torch.autocast, device, dtype, enabled=dtype is not None)
+    step = training_step(model, batch, autocast)
+    forget_peak(place)
+    meter = EnergyMeter.of(place)
+    steps = timed(step, device == "cuda")
+    joules = meter.joules() / steps.calls if meter is not None else float("nan")
+    memory = peak_mib(place)
     model.eval()
-    with torch.no_grad(), torch.autocast(device, dtype, enabled=dtype is not None):
-        inference_ms = median_ms(lambda: model(batch["source"]), cuda)
+
+    def infer(images: Batch) -> None:
+        with autocast():
+            model.infer(images)
+
+    used = asdict(inference_cost(infer, batch, place))
     parameters = sum(weight.numel() for weight in model.parameters())
-    return {"step_ms": round(step_ms, 1), "inference_ms": round(inference_ms, 1), "parameters": parameters,
-            "memory_mib": round(memory, 0)}  # fmt: skip
-
-
-def _training_step(model: Translator, batch: Batch, device: str, dtype: torch.dtype | None) -> Callable[[], None]:
-    """The method's own losses and optimizers, without the trainer around them."""
-    optimizers = _optimizers(model.configure_optimizers())
-
-    def autocast() -> Any:
-        return torch.autocast(device, dtype, enabled=dtype is not None)
-
-    def take(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-        optimizer.zero_grad()
-        loss.backward(inputs=[weight for group in optimizer.param_groups for weight in group["params"]])
-        optimizer.step()
-
-    def alternating(gan: AdversarialTranslator) -> None:
-        with autocast():
-            made = gan.generate(batch)
-        for side, optimizer in zip(gan.sides(), optimizers, strict=True):
-            with autocast():
-                losses = gan.losses_of(side, batch, made)
-            take(optimizer, losses["total"])
-
-    def step() -> None:
-        if isinstance(model, AdversarialTranslator) and not model.automatic_optimization:
-            alternating(model)
-            return
-        with autocast():
-            losses = model.losses(batch)
-        take(optimizers[0], losses["total"])
-
-    return step
-
-
-def _optimizers(configured: Any) -> list[torch.optim.Optimizer]:
-    """Of what ``configure_optimizers`` may return: one, one with its schedule, or several with theirs."""
-    if isinstance(configured, torch.optim.Optimizer):
-        return [configured]
-    return [configured["optimizer"]] if isinstance(configured, dict) else list(configured[0])
+    costs = {"step_ms": steps.median, "memory_mib": memory, "step_j": joules} | used
+    return {"parameters": parameters} | {name: float(f"{value:.4g}") for name, value in costs.items()}

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -60,14 +61,20 @@ class PhantomDataModule(UltrasoundDataModule):
 
     def load(self) -> tuple[pd.DataFrame, ImageCache]:
         cache = open_or_build(self.source, self.cache_dir)
-        rows = phantom_rows(self.source, cache.arrays["facts"])
+        return self._chosen(phantom_rows(self.source, cache.arrays["facts"])), cache
+
+    def listed(self) -> pd.DataFrame:
+        return self._chosen(phantom_rows(self.source, np.zeros((len(self.source), 1, 1, 2), dtype=bool)))
+
+    def _chosen(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Those of the source devices."""
         chosen = rows["device"].isin(self.source_devices if self.source_devices is not None else rows["device"])
         if not chosen.any():
             known = ", ".join(rows["device"].unique())
             raise InputError(
                 f"source_devices {self.source_devices}: task '{self.task.name}' has {known}; name of these"
             )
-        return rows[chosen], cache
+        return rows[chosen]
 
     @property
     def ceiling(self) -> str:
