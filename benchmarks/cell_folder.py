@@ -190,6 +190,10 @@ class CellFolder:
         """Where sample pictures lie: of the test set, or of a column of the table."""
         return self / "samples" / (safe_name(column) if column else "")
 
+    def sample(self, image: str, column: str = "") -> Path:
+        """The sample picture of the image of that id."""
+        return self.samples(column) / f"{safe_name(image)}.png"
+
     def logs(self) -> list[Path]:
         """The folders of the loggers, one a part of an interrupted training."""
         return sorted(self.path.glob("logs*"))
