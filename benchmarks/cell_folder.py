@@ -179,6 +179,14 @@ class CellFolder:
         """A file for people to read."""
         write_text_atomically(self / name, text)
 
+    @property
+    def config(self) -> str:
+        """The config that the cell was run with, as YAML; "" where it is not there or cannot be read."""
+        try:
+            return (self / "config.yaml").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return ""
+
     def write_splits(self, splits: pd.DataFrame) -> None:
         write_text_atomically(self / "splits.csv", csv_text(splits))
 
