@@ -128,11 +128,15 @@ def _on_budget(results: Results, table: PlannedTable) -> Iterator[str]:
 
 
 def _faults(results: Results, table: PlannedTable) -> Iterator[str]:
+    """A line a row that failed, with its first reason, and one on what has not run."""
     folders = [(cell, results.cell(cell.hash)) for cell in results.cells_of(table.key)]
-    for cell, folder in folders:
-        if folder.failure and not folder.finished:
-            yield f"Failed: {cell.row}, fold {cell.fold}, seed {cell.seed}: {folder.failure}"
-    waiting = [cell.row for cell, folder in folders if not folder.failure and not folder.finished]
+    undone = [(cell, folder.failure) for cell, folder in folders if not folder.finished]
+    for row in table.rows:
+        reasons = [why for cell, why in undone if cell.row == row and why]
+        runs = sum(cell.row == row for cell, _ in folders)
+        if reasons:
+            yield f"Failed: {row}, {len(reasons)} of {runs} cells: {reasons[0]}"
+    waiting = [cell.row for cell, why in undone if not why]
     if waiting:
         rows = ", ".join(dict.fromkeys(waiting))
         yield f"{len(waiting)} of {len(folders)} cells have not run, or are not in this folder: {rows}."

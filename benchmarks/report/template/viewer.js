@@ -11,7 +11,7 @@ function make(tag, attributes = {}, ...children) {
 }
 
 /** The end of a name tells images apart. */
-const shortened = name => name.length > 12 ? `…${name.slice(-10)}` : name;
+const shortened = name => name.length > 9 ? `…${name.slice(-8)}` : name;
 
 class Viewer {
   constructor(root) {
