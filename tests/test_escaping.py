@@ -26,10 +26,10 @@ LINES = "one\ntwo | <i>three"
 FORMULA = "=HYPERLINK(1)"
 SHAPES = {"path", "g", "defs", "clippath", "rect", "use", "text", "metadata", "rdf:rdf", "cc:work", "dc:type",
           "dc:date", "dc:format", "dc:creator", "cc:agent", "dc:title", "tspan"}  # fmt: skip
-OURS = {"html", "head", "meta", "title", "style", "body", "nav", "main", "header", "section", "article", "h1", "h2", "h3",
-        "p", "div", "ul", "ol", "li", "a", "table", "thead", "tbody", "tr", "th", "td", "b", "i", "strong", "small", "code",
-        "pre", "details", "summary", "span", "img", "figure", "figcaption", "svg", "script", "noscript", "form", "fieldset",
-        "legend", "label", "input", "select", "option", "output", "button"}  # fmt: skip
+OURS = {"html", "head", "meta", "title", "style", "body", "nav", "main", "header", "section", "article", "h1", "h2",
+        "h3", "p", "div", "ul", "ol", "li", "a", "table", "thead", "tbody", "tr", "th", "td", "b", "i", "strong",
+        "small", "code", "pre", "details", "summary", "span", "img", "figure", "figcaption", "svg", "script",
+        "noscript", "form", "fieldset", "legend", "label", "input", "select", "option", "output", "button"}  # fmt: skip
 
 
 class Elements(HTMLParser):

@@ -60,7 +60,7 @@ def test_a_viewer_has_the_worst_of_every_method_first(viewer):
     assert [image.of.id for image in viewer.images[:2]] == [EVIL, EVIL], "of either fold"
     assert {image.of.facts["fold"] for image in viewer.images} == {"0", "1"}
     assert viewer.images[0].of.facts == {"class": "benign", "organ": "breast", "device": "cart", "fold": "0"}
-    assert [(metric["name"], metric["better"]) for metric in viewer.metrics] == [("SSIM", 1), ("PSNR", 1), ("LPIPS", -1)]
+    assert {metric["name"]: metric["better"] for metric in viewer.metrics} == {"SSIM": 1, "PSNR": 1, "LPIPS": -1}
     assert viewer.images[0].scores["HSC-T"] == [0.7, 20.0, 0.5]
     assert viewer.notes[0].startswith(f"{MOST} of the 80 test images whose pictures were kept: the worst of every")
 
@@ -196,6 +196,8 @@ def test_the_papers_columns_fold_away_then_those_of_classes(results):
     assert float(cells["SSIM", ""].value) == pytest.approx(0.739)
     assert (cells["SSIM", ""].text, cells["SSIM", ""].spread) == ("0.7390", " ± 0.0000")
     assert cells["SSIM", ""].best
+    failed = next(row for row in view.rows if row.name == "broken").cells[0]
+    assert (failed.text, failed.value, failed.why) == ("failed", "", "failed: the loss is not finite")
     few = Printed("k", "T", [Entry("a", "a", "x", mean=1.0, runs=1, planned=1, paper=2.0)], [])
     assert not any(column.hidden for column in view_of(few, (), {}).columns), "nothing folds where all fit"
 
@@ -208,7 +210,7 @@ def test_behind_a_row_stand_its_config_its_runs_and_the_command(results):
     assert (run.cell, run.fold, run.state, run.updates, run.training) == ("2-1", 1, "done", "1,250", "1 min 15 s")
     assert (run.parameters, run.environment) == ("54.4 M", "2026-11-29 12:44, 2 CPU cores, torch 2.9")
     assert rows["broken"].runs[0].state == "failed: the loss is not finite"
-    assert rows["broken"].config == "No config.yaml in the folder of the cell 3-0: it has not run, or was copied without it."
+    assert rows["broken"].config.startswith("No config.yaml in the folder of the cell 3-0: it has not run, or was cop")
     assert command(results) == "python -m benchmarks run own.yaml --data 'BUSI=my scans'", "not one that is shipped"
 
 

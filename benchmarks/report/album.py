@@ -33,8 +33,8 @@ class TestImage:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the page has of an image: its ``source`` and ``target``, what each row ``made`` of it, the ``errors`` and the ``scores`` of each
-    row, a score a metric, None where there is none. Pictures are data URIs."""
+    """What the page has of an image: its ``source`` and ``target``, what each row ``made`` of it, and of each row the
+    ``errors`` and the ``scores``, one a metric, None where there is none. Pictures are data URIs."""
 
     of: TestImage
     source: str

@@ -23,7 +23,7 @@ class Drawing:
 
 
 def embedded(figure: Figure, text: str) -> Drawing:
-    """``text`` is a whole SVG file. Names in it begin with the figure's: those of two figures of a page may be equal."""
+    """``text`` is a whole SVG file. Names in it get the figure's before them: two figures may have the same."""
     name = NO_NAME.sub("_", figure.name)
     svg = METADATA.sub("", text[text.index("<svg") :])
     if len(svg) > LARGEST:

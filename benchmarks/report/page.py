@@ -14,6 +14,7 @@ from benchmarks.report.behind import Behind, behind, command, surroundings
 from benchmarks.report.embedding import Drawing, embedded
 from benchmarks.report.figures import score_figures
 from benchmarks.report.gallery import make_gallery
+from benchmarks.report.samples import with_samples
 from benchmarks.report.sections import TableView, view_of
 from benchmarks.report.summary import Card, card_of
 from benchmarks.report.viewer import Viewer, make_viewer
@@ -22,7 +23,7 @@ from benchmarks.tables.printing import TESTS_NOTE, Printed
 from datamodules.writers import write_atomically, write_text_atomically
 
 TEMPLATES = Path(__file__).parent / "template"
-PICTURES = 3_000_000  # bytes of all galleries of a page together
+PICTURES = 3_500_000  # bytes of all galleries of a page together
 OVERVIEW = "overview"  # what the keys of tables begin with that stand before all others
 
 
@@ -102,12 +103,13 @@ def _write_gallery(results: Results, key: str) -> None:
 
 def _viewers(results: Results) -> Iterator[tuple[str, Viewer]]:
     """By table. What one leaves of its part of the bytes is for the next."""
-    left, tables = PICTURES, results.plan.tables
-    for number, (key, table) in enumerate(tables.items()):
+    tables = [table for table in results.plan.tables.values() if next(with_samples(results, table), None)]
+    left = PICTURES
+    for number, table in enumerate(tables):
         viewer = make_viewer(results, table, left // (len(tables) - number))
         if viewer is not None:
             left -= viewer.size
-            yield key, viewer
+            yield table.key, viewer
 
 
 def _section(

@@ -10,6 +10,7 @@ from benchmarks.tables.printing import OVERALL, Entry, Printed
 FITTING = 8  # columns on a screen
 METRICS, GROUPS, PAPER, BUDGET = "metrics", "groups", "paper", "budget"
 FOLDED = (PAPER, GROUPS)  # kinds that are hidden at first, one after the other, until the others fit
+FAILED = "failed"  # what is printed in the place of a number begins with it, and with the reason ends
 Place = tuple[str, str]  # of a column: the head, and PAPER for what stands beside it
 TOWARDS = {True: "↑", False: "↓", None: "→ 0"}
 
@@ -27,12 +28,13 @@ class Column:
 
 @dataclass(frozen=True)
 class TableCell:
-    """``value`` is what it is sorted by, "" where it has no number."""
+    """``value`` is what it is sorted by, "" where it has no number; ``why`` is a long reason for that."""
 
     text: str = ""
     spread: str = ""
     value: str = ""
     best: bool = False
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def _kind(entry: Entry, scored: Collection[str], whole: Collection[str]) -> str:
 
 
 def _cell(text: str, value: float, best: bool = False) -> TableCell:
+    if text.startswith(FAILED):
+        return TableCell(FAILED, why=text)
     number, sign, spread = text.partition(" ± ")
     return TableCell(number, sign + spread, repr(float(value)) if isfinite(value) else "", best)
 

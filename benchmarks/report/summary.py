@@ -51,7 +51,8 @@ def card_of(results: Results, table: PlannedTable, printed: Printed) -> Card:
     ranked = _ranked([entry for entry in own if entry.runs and isfinite(entry.mean)], metric)
     intervals = _intervals(results, table, metric, ranked[:BARS])
     leader = next((entry for entry in ranked if not entry.apart), None)
-    lines = [*_measured_on(printed), _compared(results, table), *_on_leader(leader, ranked), *_on_budget(results, table)]
+    lines = [*_measured_on(printed), _compared(results, table), *_on_leader(leader, ranked)]
+    lines += _on_budget(results, table)
     lines += [f"{len(ranked) - BARS} more rows stand in the table."] if len(ranked) > BARS else []
     return Card(
         table.title,
@@ -152,11 +153,12 @@ def _bars(table: PlannedTable, ranked: list[Entry], intervals: dict[str, Interva
     def place(value: float) -> float:
         return round(100 * (MARGIN + (1 - 2 * MARGIN) * (value - start) / width), 2)
 
-    return [
-        Bar(entry.label, _kind(table, entry), f"{entry.mean:.{entry.digits}f}", place(entry.mean),
-            *map(place, spans[entry.row]), entry.best)
-        for entry in ranked
-    ]  # fmt: skip
+    return [_bar(table, entry, [place(value) for value in (entry.mean, *spans[entry.row])]) for entry in ranked]
+
+
+def _bar(table: PlannedTable, entry: Entry, places: list[float]) -> Bar:
+    mean, low, high = places
+    return Bar(entry.row, _kind(table, entry), f"{entry.mean:.{entry.digits}f}", mean, low, high, entry.best)
 
 
 def _kind(table: PlannedTable, entry: Entry) -> str:

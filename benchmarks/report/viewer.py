@@ -91,7 +91,8 @@ def _chosen(table: PlannedTable, metrics: list[Metric], images: list[TestImage])
 
 def _shown(wanted: list[TestImage], metrics: list[Metric], budget: int) -> list[Shown]:
     """Those whose pictures can be read, as far as they fit; the first in any case."""
-    shown, spent = [], 0
+    shown: list[Shown] = []
+    spent = 0
     for image in wanted:
         read = {row: read_sample(path) for row, path in image.paths.items()}
         samples = {row: sample for row, sample in read.items() if sample is not None}

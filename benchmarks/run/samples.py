@@ -36,8 +36,10 @@ class Samples(pl.Callback):
         if "translation" not in output:
             return
         for index in (index for index, image in enumerate(batch["id"]) if image in self.chosen):
-            images = (image[index].float() for image in (batch["source"], batch["target"], output["translation"]))
-            picture = panel(self.task, *images, batch["valid"][index])
+            source, target, made = (
+                images[index].float() for images in (batch["source"], batch["target"], output["translation"])
+            )
+            picture = panel(self.task, source, target, made, batch["valid"][index])
             write_image(self.folder.sample(batch["id"][index], self.column), picture / np.float32(127.5) - 1, RGB)
 
 

@@ -12,7 +12,10 @@ const sections = links.map(link => document.getElementById(link.hash.slice(1)));
 function markCurrent() {
   const passed = sections.filter(section => section.getBoundingClientRect().top < innerHeight / 3);
   const current = passed.length ? passed.length - 1 : 0;
+  if (links[current].hasAttribute("aria-current")) return;
   links.forEach((link, number) => link.toggleAttribute("aria-current", number === current));
+  const list = links[current].closest("ol");  // a strip on a phone
+  list.scrollLeft = links[current].offsetLeft - list.offsetLeft - 16;
 }
 addEventListener("scroll", markCurrent, { passive: true });
 markCurrent();
