@@ -19,9 +19,16 @@ STEP = 0.002
 def make_results(folder, side: int = 16) -> Results:
     """One table of two folds: 40 test images each, 20 of them benign; a row that failed, and a ceiling."""
     table = PlannedTable(
-        "t", "B-mode to strain", ["SSIM", "PSNR", "LPIPS"], ROWS, ["benign", "malignant"],
-        paper=Paper("hsct", "II", "MTUSI"), compare="HSC-T", ceilings=["ceiling"], candidates=["Pix2Pix", "HSC-T", "broken"],
-    )  # fmt: skip
+        "t",
+        "B-mode to strain",
+        ["SSIM", "PSNR", "LPIPS"],
+        ROWS,
+        ["benign", "malignant"],
+        paper=Paper("hsct", "II", "MTUSI"),
+        compare="HSC-T",
+        ceilings=["ceiling"],
+        candidates=["Pix2Pix", "HSC-T", "broken"],
+    )
     cells = [PlannedCell("t", row, fold, 0, f"{number}-{fold}") for number, row in enumerate(ROWS) for fold in (0, 1)]
     results = Results(folder)
     results.write_plan(Plan("own", "A page", {"t": table}, cells, ["BUSI=my scans"]))

@@ -72,9 +72,7 @@ def _ranked(entries: list[Entry], metric: Metric) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.mean, reverse=metric.higher_is_better)
 
 
-def _intervals(
-    results: Results, table: PlannedTable, metric: Metric, entries: list[Entry]
-) -> dict[str, Interval]:
+def _intervals(results: Results, table: PlannedTable, metric: Metric, entries: list[Entry]) -> dict[str, Interval]:
     scores = results.scores(table.key)
     if table.columns and "column" in scores:
         scores = scores[scores["column"] == table.columns[0]]

@@ -121,5 +121,3 @@ def _embedded(image: TestImage, samples: dict[str, Sample], metrics: list[Metric
 
 def _number(score: float) -> float | None:
     return float(f"{score:.6g}") if np.isfinite(score) else None
-
-
