@@ -228,5 +228,7 @@ def test_an_overview_stands_before_all_tables(results, tmp_path):
     made = Results(results.out, tmp_path)
     overview = Printed("overview_ranks", "Ranks of all rows", [Entry("a", "a", "rank", text="1")], [])
     page = write_report(made, [*make_findings(made), Findings([overview])]).read_text()
-    assert page.index("<h2>Ranks of all rows</h2>") < page.index("<h2>B-mode to strain</h2>")
-    assert page.index('<a href="#table-1">Ranks of all rows</a>') < page.index('<a href="#table-2">B-mode')
+    headings = ["<h1>A page</h1>", "<h2>Ranks of all rows</h2>", 'class="cards"', "<h2>B-mode to strain</h2>"]
+    assert sorted(headings, key=page.index) == headings
+    contents = [f">{title}</a>" for title in ("Ranks of all rows", "At a glance", "B-mode to strain")]
+    assert sorted(contents, key=page.index) == contents

@@ -24,7 +24,7 @@ from datamodules.writers import write_atomically, write_text_atomically
 
 TEMPLATES = Path(__file__).parent / "template"
 PICTURES = 3_500_000  # bytes of all galleries of a page together
-OVERVIEW = "overview"  # what the keys of tables begin with that stand before all others
+OVERVIEW = "overview"  # what the keys of tables begin with that stand on top
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Section:
 
     anchor: str
     title: str
+    is_overview: bool
     view: TableView
     notes: list[str]
     tests: dict[str, Any] | None
@@ -56,7 +57,6 @@ def write_report(results: Results, findings: list[Findings]) -> Path:
     for key in results.plan.tables:
         _write_gallery(results, key)
     tables = [table for found in findings for table in found.tables]
-    tables.sort(key=lambda table: not table.key.startswith(OVERVIEW))
     viewers = dict(_viewers(results))
     sections = [
         _section(results, table, f"table-{number}", drawn, viewers.get(table.key))
@@ -119,6 +119,7 @@ def _section(
     return Section(
         anchor,
         printed.title,
+        printed.key.startswith(OVERVIEW),
         view_of(printed, table.metrics if table else (), results.metrics(printed.key) if table else {}),
         printed.notes,
         printed.printed_tests().to_dict("split") if len(printed.tests) else None,
