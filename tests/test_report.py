@@ -4,6 +4,8 @@ a folder that is damaged."""
 import base64
 import io
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -138,6 +140,32 @@ def test_of_cells_with_other_pictures_those_are_shown_that_most_rows_have(tmp_pa
     assert len(images) == 6
     assert all(set(image.paths) == {"identity", "Pix2Pix", "HSC-T", "ceiling"} for image in images)
     assert len(album(results, table)) == 6 + len(IMAGES)
+
+
+def test_columns_of_a_table_take_turns_and_are_what_images_are_filtered_by(tmp_path):
+    """A row that was tested on one of them is shown on that one."""
+    results, table = _small(tmp_path)
+    columns = {"a>a": ["identity", "Pix2Pix"], "a>b": ["Pix2Pix"]}
+    cells = [replace(cell, train="a") for cell in results.plan.cells if cell.fold == 0]
+    table = replace(table, columns=[*columns], groups=[], paper=None)
+    results.write_plan(replace(results.plan, tables={"t": table}, cells=cells))
+    for cell in cells:
+        own, tested = results.cell(cell.hash), [column for column, rows in columns.items() if cell.row in rows]
+        if not tested:
+            own.set_aside()
+            continue
+        scores = own.read_scores()
+        own.write_scores(pd.concat(scores.assign(column=column) for column in tested), own.metrics)
+        for column in tested:
+            shutil.copytree(own.samples(), own.samples(column), ignore=lambda folder, names: {*names} & {"a_a", "a_b"})
+    viewer = make_viewer(results, table, ROOMY)
+    assert [image.of.facts["tested as"] for image in viewer.images] == ["a>a", "a>b"] * (MOST // 2)
+    assert [set(image.made) for image in viewer.images[:2]] == [{"identity", "Pix2Pix"}, {"Pix2Pix"}]
+    (printed,) = make_tables(results)
+    card = card_of(results, table, printed)
+    assert (card.metric, card.leader) == ("SSIM, a>a", "Pix2Pix"), "the first column"
+    view = view_of(printed, table.metrics, {})
+    assert {column.kind for column in view.columns} == {"metrics", "budget"}, "columns of sets are no groups of a whole"
 
 
 def test_a_damaged_picture_is_left_out_alone(tmp_path, capsys):

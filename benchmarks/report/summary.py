@@ -45,6 +45,7 @@ class Card:
 
 
 def card_of(results: Results, table: PlannedTable, printed: Printed) -> Card:
+    """``printed`` is the table of its scores."""
     metric = results.metrics(table.key)[table.metrics[0]]
     group = table.columns[0] if table.columns else OVERALL
     own = [entry for entry in printed.entries if (entry.metric, entry.group) == (metric.name, group)]
@@ -58,7 +59,7 @@ def card_of(results: Results, table: PlannedTable, printed: Printed) -> Card:
         table.title,
         metric.name if group == OVERALL else f"{metric.name}, {group}",
         leader.label if leader else "",
-        _score(leader, intervals[leader.row], metric) if leader else "",
+        _score(leader, intervals.get(leader.row), metric) if leader else "",
         lines,
         [*_faults(results, table)],
         _bars(table, ranked[:BARS], intervals),
