@@ -188,9 +188,22 @@ def test_a_card_names_the_best_row_with_its_interval_the_budget_and_what_failed(
     assert [bar.kind for bar in card.bars] == ["ceiling", "method", "method", "trivial"]
     assert all(0 < bar.low < bar.mean < bar.high < 100 for bar in card.bars)
     assert [bar.mean for bar in card.bars] == sorted((bar.mean for bar in card.bars), reverse=True)
+    assert not any(bar.beyond for bar in card.bars)
     assert "3 methods, 1 row without training, 1 ceiling; 2 runs of each." in card.lines
     assert "Budget: 1,250 updates, all trained rows alike." in card.lines
     assert card.faults == ["Failed: broken, 2 of 2 cells: the loss is not finite"]
+
+
+def test_a_row_without_training_that_is_far_away_does_not_squeeze_the_others(tmp_path):
+    results, table = _small(tmp_path)
+    for fold in (0, 1):
+        own = results.cell(f"0-{fold}")
+        own.write_scores(own.read_scores().assign(SSIM=-5.0), own.metrics)
+    (printed,) = make_tables(results)
+    *others, last = card_of(results, table, printed).bars
+    assert (last.label, last.beyond, last.mean) == ("identity", True, 4.0), "at the edge"
+    assert not any(bar.beyond for bar in others)
+    assert (others[0].high, others[-1].low) == (96.0, 4.0), "the others have the whole width"
 
 
 def test_the_interval_of_a_mean_is_that_of_resampled_patients():

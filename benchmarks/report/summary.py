@@ -19,7 +19,7 @@ Interval = tuple[float, float] | None
 
 @dataclass(frozen=True)
 class Bar:
-    """A row's mean and its interval, as parts of the width in per cent."""
+    """A row's mean and its interval, as parts of the width in per cent; at its edge where the row is ``beyond`` it."""
 
     label: str
     kind: str
@@ -28,6 +28,7 @@ class Bar:
     low: float
     high: float
     best: bool
+    beyond: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,20 +145,37 @@ def _faults(results: Results, table: PlannedTable) -> Iterator[str]:
 
 def _bars(table: PlannedTable, ranked: list[Entry], intervals: dict[str, Interval]) -> list[Bar]:
     spans = {entry.row: intervals[entry.row] or (entry.mean, entry.mean) for entry in ranked}
-    ends = [end for span in spans.values() for end in span]
-    if not ends:
+    if not spans:
         return []
-    start, width = min(ends), max(ends) - min(ends) or 1.0
+    start, stop = _drawn(spans, {entry.row for entry in ranked if _kind(table, entry) != TRIVIAL})
 
     def place(value: float) -> float:
-        return round(100 * (MARGIN + (1 - 2 * MARGIN) * (value - start) / width), 2)
+        inside = min(max(value, start), stop)
+        return round(100 * (MARGIN + (1 - 2 * MARGIN) * (inside - start) / (stop - start or 1.0)), 2)
 
-    return [_bar(table, entry, [place(value) for value in (entry.mean, *spans[entry.row])]) for entry in ranked]
+    return [
+        Bar(
+            entry.row,
+            _kind(table, entry),
+            f"{entry.mean:.{entry.digits}f}",
+            place(entry.mean),
+            place(spans[entry.row][0]),
+            place(spans[entry.row][1]),
+            entry.best,
+            not start <= entry.mean <= stop,
+        )
+        for entry in ranked
+    ]
 
 
-def _bar(table: PlannedTable, entry: Entry, places: list[float]) -> Bar:
-    mean, low, high = places
-    return Bar(entry.row, _kind(table, entry), f"{entry.mean:.{entry.digits}f}", mean, low, high, entry.best)
+def _drawn(spans: dict[str, tuple[float, float]], trained: set[str]) -> tuple[float, float]:
+    """From where to where is drawn: all methods and ceilings, and of the other rows those that are not far away."""
+    ends = [end for row, span in spans.items() if row in trained for end in span]
+    ends = ends or [end for span in spans.values() for end in span]
+    low, high = min(ends), max(ends)
+    width = high - low
+    near = [end for span in spans.values() for end in span if low - width <= end <= high + width]
+    return min(near), max(near)
 
 
 def _kind(table: PlannedTable, entry: Entry) -> str:
