@@ -67,6 +67,11 @@ def test_a_viewer_has_the_worst_of_every_method_first(viewer):
     assert viewer.notes[0].startswith(f"{MOST} of the 80 test images whose pictures were kept: the worst of every")
 
 
+def test_ceilings_stand_last(results):
+    table = replace(results.plan.tables["t"], rows=dict(reversed(ROWS.items())))
+    assert make_viewer(results, table, ROOMY).rows == ["HSC-T", "Pix2Pix", "identity", "ceiling"]
+
+
 def test_pictures_are_those_of_the_rows(viewer):
     image = viewer.images[0]
     grey = {name: grey_of(uri) for name, uri in {"source": image.source, "target": image.target, **image.made}.items()}
