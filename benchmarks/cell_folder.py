@@ -181,6 +181,14 @@ class CellFolder:
         """A file for people to read."""
         write_text_atomically(self / name, text)
 
+    @property
+    def config(self) -> str:
+        """The config that the cell was run with, as YAML; "" where it is not there or cannot be read."""
+        try:
+            return (self / "config.yaml").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return ""
+
     def write_splits(self, splits: pd.DataFrame) -> None:
         write_text_atomically(self / "splits.csv", csv_text(splits))
 
@@ -191,6 +199,10 @@ class CellFolder:
     def samples(self, column: str = "") -> Path:
         """Where sample pictures lie: of the test set, or of a column of the table."""
         return self / "samples" / (safe_name(column) if column else "")
+
+    def sample(self, image: str, column: str = "") -> Path:
+        """The sample picture of the image of that id."""
+        return self.samples(column) / f"{safe_name(image)}.png"
 
     def logs(self) -> list[Path]:
         """The folders of the loggers, one a part of an interrupted training."""

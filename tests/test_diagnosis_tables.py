@@ -241,9 +241,7 @@ def test_figures_show_what_the_scores_say(results, tmp_path):
     assert f"HSC-T {areas.mean():.3f} ± {areas.std():.3f}" in texts["diagnosis_roc.svg"]
     assert "lambda_sample" in texts["sweep_sweep.svg"]
     assert "Is the difference real?" in page
-    assert "http" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
-        "http://creativecommons.org", ""
-    ).replace("https://matplotlib.org", "")
+    assert "://" not in page.replace("http://www.w3.org", "")
 
 
 # Statistics

@@ -27,12 +27,12 @@ from benchmarks.cells import for_command_line
 from benchmarks.layers import merge
 from benchmarks.results import CellFolder, Metric, read_images
 from benchmarks.run.budget import InUse, Stopwatch, updates
+from benchmarks.run.samples import Samples
 from datamodules.batch import Batch
 from datamodules.disk import DiskError, fault_behind
 from datamodules.endings import Ended, ended_by_signal
 from datamodules.errors import InputError
 from datamodules.ultrasound import UltrasoundDataModule
-from datamodules.writers import safe_name, write_image
 from zoo.checkpoints import read_checkpoint
 from zoo.cli import SonozooCLI
 from zoo.duration import LongRun
@@ -42,7 +42,7 @@ from zoo.output import Output
 from zoo.translator import Translator
 
 BUSY, REFUSED = 75, 74  # exit statuses: another process is running this cell; the disk has refused what it writes
-SAMPLES = 6
+GRID = 6  # rows of the pictures that the logger keeps
 Progress = Callable[[float | str], None]  # takes which part of the training is done, or a line for the user
 
 
@@ -235,7 +235,8 @@ def _test(
         own = SonozooCLI(args=tests[column], run=False) if column else cli
         _callbacks(own).insert(0, in_use)
         _callbacks(own).append(_Kept(measurements, column))
-        of_column, known = _scores(own, cli.model, folder, column)
+        _callbacks(own).append(Samples(folder, column, own.datamodule.task))
+        of_column, known = _scores(own, cli.model, folder)
         for measurement in measurements:
             for name, of_images in measurement.finish(column, own.datamodule).items():
                 of_column[name] = of_column["id"].map(of_images)
@@ -251,14 +252,11 @@ def _test(
     return {"units": units, "remarks": [*filter(None, dict.fromkeys(remarks))]}
 
 
-def _scores(cli: SonozooCLI, model: Method, folder: CellFolder, column: str = "") -> tuple[pd.DataFrame, list[Metric]]:
+def _scores(cli: SonozooCLI, model: Method, folder: CellFolder) -> tuple[pd.DataFrame, list[Metric]]:
     """Test the model; the scores of every image, those of the whole set beside each, and what there is to know of
-    these metrics; write sample pictures."""
+    these metrics."""
     evaluation = _evaluation(cli, folder)
     cli.trainer.test(model, cli.datamodule, verbose=False)
-    for row, picture in zip(evaluation.rows, evaluation.panels, strict=False):
-        path = folder.samples(column) / f"{safe_name(row['id'])}.png"
-        write_image(path, picture / 127.5 - 1, cli.datamodule.task.source)
     of_images, of_set = folder / "scores_test.csv", folder / "scores_test_set.csv"
     scores = read_images(of_images)
     if of_set.is_file():
@@ -271,7 +269,7 @@ def _scores(cli: SonozooCLI, model: Method, folder: CellFolder, column: str = ""
 
 def _evaluation(cli: SonozooCLI, folder: CellFolder) -> Evaluation:
     (evaluation,) = (callback for callback in _callbacks(cli) if isinstance(callback, Evaluation))
-    evaluation.out_dir, evaluation.grid_images = folder.path, SAMPLES
+    evaluation.out_dir, evaluation.grid_images = folder.path, GRID
     return evaluation
 
 
