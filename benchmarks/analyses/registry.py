@@ -4,6 +4,7 @@ from benchmarks.analyses.base import Analysis
 from benchmarks.analyses.data import DataSummary
 from benchmarks.analyses.latent import LatentSpace
 from benchmarks.analyses.radiomics import Radiomics
+from benchmarks.analyses.reliability import Reliability
 
 ANALYSES: dict[str, Analysis] = {
     analysis.key: analysis
@@ -11,5 +12,6 @@ ANALYSES: dict[str, Analysis] = {
         DataSummary(),
         Radiomics(),
         LatentSpace(),
+        Reliability(),
     )
 }
