@@ -91,7 +91,7 @@ def reliability_plot(scores: pd.DataFrame, table: PlannedTable) -> str:
             axis.text(place, 0.01, str(count), ha="center", fontsize=5)
         axis.plot([0, 1], [0, 1], "--", color="0.7", linewidth=0.8)
         axis.plot(said, share, "o-", markersize=3, linewidth=1.2)
-        axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="probability", ylabel="part malignant")
+        axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="probability", ylabel="part malignant" if row == rows[0] else "")
         axis.set_title(f"{row}\n{column}", fontsize=8)
     return svg(figure)
 
