@@ -151,7 +151,7 @@ def test_rows_that_say_nothing_and_classifiers_are_the_cells_that_they_were(aske
 
 @pytest.mark.parametrize("asked", [False, None, "yes", ["head"], {"samples": 4}])
 def test_nothing_else_can_be_asked_for(asked, tmp_path):
-    with pytest.raises(InputError, match="reliability is '.*'; write true, or leave it out"):
+    with pytest.raises(InputError, match=r"reliability is '.*'; write true, or leave it out"):
         suite_of(tmp_path, reliability=asked)
 
 

@@ -141,8 +141,9 @@ def translations(folder, says: str, finished=("unsure", "silent"), columns=()) -
             own |= {"ENCE": [0.2, 0.6]} if says == "spread" else {}
             for metric, values in own.items():
                 scores[metric] = np.where(np.arange(IMAGES) % 2, *reversed(values))
-            curve = {f"left {n}": 1 - n / 40 for n in range(POINTS)} | {f"oracle {n}": 1 - n / 20 for n in range(20)}
-            curve |= {f"{of} {n}": float(n) for of in ("spread", "error") for n in range(10)} if says == "spread" else {}
+            curve = {f"{of} {n}": 1 - n / ends for of, ends in (("left", 40), ("oracle", 20)) for n in range(POINTS)}
+            if says == "spread":
+                curve |= {f"{of} {n}": float(n) for of in ("spread", "error") for n in range(10)}
             kept = [{"id": f"i{n}", "says": says, "column": c} | curve for n in (0, 1) for c in columns or [""]]
             results.cell(name).write_table("reliability.csv.gz", pd.DataFrame(kept))
         scores = pd.concat([scores.assign(column=column) for column in columns]) if columns else scores
