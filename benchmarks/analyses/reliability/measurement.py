@@ -39,14 +39,14 @@ class ReliabilityMeasurement(Measurement):
 
     def take(self, column: str, method: "Method", batch: "Batch", output: "Output") -> None:
         kind = "spread" if "spread" in output else "confidence"
-        if kind not in output or "target" not in batch:
+        claimed = output.get("spread", output.get("confidence"))
+        if claimed is None or "target" not in batch:
             return
         differences = output["translation"].float() - batch["target"].float()
         absolute, square = differences.abs().mean(1), differences.square().mean(1).sqrt()
-        claimed = output[kind].float()[:, 0]
         for index, valid in enumerate(batch["valid"][:, 0]):
-            pixels = [_array(image[index][valid]) for image in (absolute, square, claimed)]
-            self.images.append({"id": batch["id"][index], "says": kind} | _measured(*pixels, kind))
+            error, deviation, own = (_array(image[index][valid]) for image in (absolute, square, claimed[:, 0]))
+            self.images.append({"id": batch["id"][index], "says": kind} | _measured(error, deviation, own, kind))
 
     def finish(self, column: str, data: "UltrasoundDataModule") -> Scores:
         images, self.images = self.images, []
@@ -68,21 +68,22 @@ class ReliabilityMeasurement(Measurement):
             folder.write_table(FILE, pd.concat(self.kept, ignore_index=True))
 
 
-def _measured(absolute: np.ndarray, square: np.ndarray, claimed: np.ndarray, kind: str) -> dict[str, float]:
-    """Scores and curves of one image; nothing (NaN) where it has no error, or no pixel, or what is no number."""
-    if not np.isfinite([absolute, square, claimed]).all() or not absolute.any():
+def _measured(error: np.ndarray, deviation: np.ndarray, claimed: np.ndarray, kind: str) -> dict[str, float]:
+    """Scores and curves of one image's pixels, by their absolute error and, for a spread, the root of its mean square;
+    nothing (NaN) where it has no error, or no pixel, or what is no number."""
+    if not np.isfinite([error, deviation, claimed]).all() or not error.any():
         return {}
     uncertainty = claimed if kind == "spread" else 1 - claimed
-    curve, oracle = sparsification(absolute, uncertainty), sparsification(absolute, absolute)
+    curve, oracle = sparsification(error, uncertainty), sparsification(error, error)
     found = {
         AUSE.name: ause(curve, oracle),
         CHANCE.name: ause(np.ones_like(oracle), oracle),
-        RANKS.name: rank_correlation(absolute, uncertainty),
+        RANKS.name: rank_correlation(error, uncertainty),
     }
     places = np.arange(POINTS) * len(curve) // POINTS
     found |= _numbered("left", curve[places]) | _numbered("oracle", oracle[places])
     if kind == "spread":
-        of_spread, of_error = deviations(square, claimed)
+        of_spread, of_error = deviations(deviation, claimed)
         found[ENCE.name] = ence(of_spread, of_error)
         found |= _numbered("spread", of_spread) | _numbered("error", of_error)
     return found
