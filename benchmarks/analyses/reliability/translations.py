@@ -12,6 +12,7 @@ from benchmarks.analyses.reliability.measurement import AUSE, CHANCE, ENCE, FILE
 from benchmarks.plan import PlannedTable
 from benchmarks.report.drawing import panels, svg
 from benchmarks.results import Results, read_images
+from benchmarks.tables.notes import PICTURES
 from benchmarks.tables.printing import Entry, Printed
 from benchmarks.tables.scores import score_entries
 
@@ -63,8 +64,8 @@ def translation_findings(results: Results, table: PlannedTable, scores: pd.DataF
     if said:
         drawn["sparsification"] = lambda: sparsification_plot(kept, table)
     if of_spread:
-        unit = results.finished(table.key)[0][1].data["unit"]
-        drawn["spread"] = lambda: spread_plot(kept[kept["says"] == "spread"], table, unit)
+        units = _units(results, table)
+        drawn["spread"] = lambda: spread_plot(kept[kept["says"] == "spread"], table, units)
     return Findings([printed], [Figure(f"{key}_{kind}", key, CAPTIONS[kind], draw) for kind, draw in drawn.items()])
 
 
@@ -81,12 +82,12 @@ def sparsification_plot(kept: pd.DataFrame, table: PlannedTable) -> str:
     return svg(figure)
 
 
-def spread_plot(kept: pd.DataFrame, table: PlannedTable, unit: str) -> str:
-    """Error against spread, likewise."""
+def spread_plot(kept: pd.DataFrame, table: PlannedTable, units: dict[str, str]) -> str:
+    """Error against spread, likewise; ``units`` are those of the columns' targets."""
     figure, axes = _panels(kept, table)
     for axis, own in _each(axes, kept, table):
         spread, error = (np.sqrt(np.square(own.filter(regex=f"^{name} ")).mean()) for name in ("spread", "error"))
-        most = max(*spread, *error)
+        most, unit = max(*spread, *error), units[own["column"].iloc[0]]
         axis.plot([0, most], [0, most], "--", color="0.7", linewidth=0.8)
         axis.plot(spread, error, "o-", markersize=3, linewidth=1.2)
         axis.set(xlabel=f"spread ({unit})", ylabel=f"error ({unit})")
@@ -101,6 +102,14 @@ def _kept(results: Results, table: PlannedTable) -> pd.DataFrame:
         if (folder / FILE).is_file()
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _units(results: Results, table: PlannedTable) -> dict[str, str]:
+    """The unit of each column's target."""
+    found: dict[str, str] = {}
+    for _, folder in results.finished(table.key):
+        found |= folder.data.get("units") or {"": folder.data["unit"]}
+    return {column: "levels" if unit in PICTURES else unit for column, unit in found.items()}
 
 
 def _panels(kept: pd.DataFrame, table: PlannedTable) -> tuple[Any, Any]:
