@@ -48,6 +48,7 @@ def check_numbers(path: Path, table: pd.DataFrame, columns: Iterable[str]) -> No
 def check_probabilities(path: Path, table: pd.DataFrame) -> None:
     """Raises InputError if a classifier's label is neither 0 nor 1, or a probability not from 0 to 1. None of either
     (NaN) is no damage: :meth:`benchmarks.results.Results.scores` leaves the image out."""
+    check_numbers(path, table, ("label", "probability"))
     for name, fits in (("label", table["label"].isin([0, 1])), ("probability", table["probability"].between(0, 1))):
         if not (fits | table[name].isna()).all():
             raise damaged(path, f"its column '{name}' has a value that is no {name}")

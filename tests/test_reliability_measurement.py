@@ -84,6 +84,16 @@ def test_curves_are_kept_at_equal_parts_of_the_pixels(tmp_path):
     assert "spread 0" not in kept
 
 
+def test_each_column_has_its_own_images_and_the_file_all_of_them(tmp_path):
+    measurement, data = ReliabilityMeasurement(), SimpleNamespace(task=KPA)
+    for column, ids in (("A>A", "ab"), ("A>B", "bc")):
+        measurement.take(column, None, batch_of(torch.zeros(SIZE), *ids), {"translation": some(4), "spread": some(5)})
+        assert list(measurement.finish(column, data)["AUSE"]) == [*ids]
+    measurement.write(CellFolder(tmp_path))
+    kept = read_images(tmp_path / "reliability.csv.gz")
+    assert kept[["column", "id"]].to_numpy().tolist() == [["A>A", "a"], ["A>A", "b"], ["A>B", "b"], ["A>B", "c"]]
+
+
 def test_what_has_no_target_no_uncertainty_or_no_number_is_not_measured(tmp_path):
     error, batch = some(2), batch_of(torch.zeros(SIZE), "a", "b")
     for output, given, task in (
@@ -95,7 +105,8 @@ def test_what_has_no_target_no_uncertainty_or_no_number_is_not_measured(tmp_path
         assert scores == {}
         measurement.write(CellFolder(tmp_path))
         assert not (tmp_path / "reliability.csv.gz").exists()
-    _, scores = measured({"translation": error, "confidence": error}, batch, Task("x", test_references=("target",)))
+    tested = Task("harmonization", references=("source",), test_references=("target",))
+    _, scores = measured({"translation": error, "confidence": error}, batch, tested)
     assert set(scores) == {"AUSE", "AUSE by chance", "rank correlation"}
     error[0] = float("nan")
     _, scores = measured({"translation": error, "confidence": some(3)}, batch)

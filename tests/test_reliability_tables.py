@@ -168,7 +168,7 @@ def test_rows_that_say_nothing_have_a_dash(says, ence, columns, tmp_path):
     assert wide.get(f"ENCE{tail}", {"unsure": None})["unsure"] == ence
     assert set(table.cells.query("best")["metric"]) == {"AUSE", "rank correlation"} | ({"ENCE"} if ence else set())
     assert ("compare rows of equally many" in " ".join(table.notes)) == (ence is not None)
-    assert not any("No row says anything" in note for note in table.notes)
+    assert not any("No row has said" in note for note in table.notes)
 
 
 @pytest.mark.parametrize("says", ["confidence", "spread"])
@@ -196,7 +196,7 @@ def test_where_no_row_says_anything_the_table_tells_how_to_ask(tmp_path):
     results = translations(tmp_path, "confidence", finished=("silent",))
     table = reliability_of(results)
     assert table.wide()["AUSE"].tolist() == ["-", "not run", "not run"]
-    assert table.notes[-1].startswith("No row says anything: give SSWE a 'confidence'")
+    assert table.notes[-1].startswith("No row has said anything that a target could be held against; SSWE does")
     assert main(["report", str(tmp_path)]) == 0
     assert RELIABILITY.headlines(results, results.plan.tables["t"]) == []
 

@@ -57,9 +57,8 @@ def diagnosis_findings(results: Results, table: PlannedTable, scores: pd.DataFra
 
 
 def calibration_error(label: np.ndarray, probability: np.ndarray) -> float:
-    """The expected calibration error of a probability of malignancy (Naeini et al., AAAI 2015), over ten equal bins b
-    of it, the lower ends of all but the first belonging to the bin below: sum_b n_b / n |mean label - mean
-    probability|. Of arrays ``(n,)``."""
+    """The expected calibration error of a probability of malignancy (Naeini et al., AAAI 2015): sum_b n_b / n |mean
+    label - mean probability| over ten equal bins b of the probability, each with its upper end. Of arrays ``(n,)``."""
     beyond = np.bincount(_bins(probability), label - probability, minlength=BINS)
     return float(np.abs(beyond).sum() / len(label))
 

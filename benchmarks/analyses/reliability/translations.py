@@ -29,6 +29,10 @@ OF_SPREAD = (
     "both root mean squares. The mean of K samples of even the right distribution is off by sqrt(1 + 1 / K) of their "
     "spread, and the spread of few is itself uncertain: compare rows of equally many."
 )
+SILENT = (
+    "No row has said anything that a target could be held against; SSWE does with 'confidence: 0.05', DDPM with "
+    "'samples: 8'."
+)
 CAPTIONS = {
     "sparsification": "Error that is left as the most uncertain pixels are taken away, mean over images; dashed: as "
     "the worst are; dotted: as any are.",
@@ -58,7 +62,7 @@ def translation_findings(results: Results, table: PlannedTable, scores: pd.DataF
     key = f"{table.key}_reliability"
     notes = [*NOTES, *([OF_SPREAD] if of_spread else [])]
     if not said:
-        notes.append("No row says anything: give SSWE a 'confidence', or DDPM more than one of 'samples'.")
+        notes.append(SILENT)
     printed = Printed(key, f"Reliability of: {table.title}", [*kinds, *entries], notes)
     drawn: dict[str, Callable[[], str]] = {}
     if said:
