@@ -30,12 +30,11 @@ def facts() -> dict:
 
 
 def probabilities(row: str, seed: int, column: str) -> np.ndarray:
-    """Of 'sure' near the label, of 'half' always one half; of others drawn, and worse in the second column."""
-    rng, label = np.random.default_rng([len(row), seed]), facts()["label"]
-    if row == "half":
+    """Of 'half' and 'late' always one half; of 'sure' near the label, and further from it in the second column."""
+    rng, label = np.random.default_rng(seed), facts()["label"]
+    if row in ("half", "late"):
         return np.full(IMAGES, 0.5)
-    noise = (0.1 if row == "sure" else 0.4) + 0.2 * (column == "A>B")
-    return np.abs(label - noise * rng.random(IMAGES))
+    return np.abs(label - (0.3 if column == "A>B" else 0.1) * rng.random(IMAGES))
 
 
 @pytest.fixture(scope="module")
