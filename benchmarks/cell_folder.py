@@ -15,6 +15,7 @@ import pandas as pd
 
 from benchmarks.reading import (
     check_numbers,
+    check_probabilities,
     damaged,
     read_curves,
     read_images,
@@ -113,6 +114,8 @@ class CellFolder:
         for metric in self.metrics if (self / "metrics.json").is_file() else ():
             columns = ["label", "probability"] if "probability" in scores else [metric.name]
             check_numbers(self / "scores.csv", scores, columns)
+        if "probability" in scores:
+            check_probabilities(self / "scores.csv", scores)
         _ = self.read_splits() if (self / "splits.csv").exists() else None
         for path in sorted(self.path.glob("*.csv.gz")):
             read_images(path)

@@ -260,7 +260,8 @@ class TableCells:
             resolved["model"] = {"class_path": row.class_path}
         if row.class_path in UNTRAINED.values():
             resolved["data"]["init_args"].pop("augmentation", None)
-        of_cell = {key: ANALYSES[key].of_cell(settings) for key, settings in self.table.analyses.items()}
+        asked = self.table.analyses.items()
+        of_cell = {key: ANALYSES[key].of_row(settings, resolved["model"]) for key, settings in asked}
         return resolved | {key: settings for key, settings in of_cell.items() if settings is not None}
 
 

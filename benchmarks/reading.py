@@ -45,6 +45,15 @@ def check_numbers(path: Path, table: pd.DataFrame, columns: Iterable[str]) -> No
             raise damaged(path, f"its column '{name}' is missing or has texts")
 
 
+def check_probabilities(path: Path, table: pd.DataFrame) -> None:
+    """Raises InputError if a classifier's label is neither 0 nor 1, or a probability not from 0 to 1. None of either
+    (NaN) is no damage: :meth:`benchmarks.results.Results.scores` leaves the image out."""
+    check_numbers(path, table, ("label", "probability"))
+    for name, fits in (("label", table["label"].isin([0, 1])), ("probability", table["probability"].between(0, 1))):
+        if not (fits | table[name].isna()).all():
+            raise damaged(path, f"its column '{name}' has a value that is no {name}")
+
+
 def read_curves(path: Path) -> pd.DataFrame:
     try:
         curves = pd.read_csv(path)

@@ -18,7 +18,10 @@ from benchmarks.vocabulary import BETWEEN
 from datamodules.errors import InputError
 from datamodules.writers import write_text_atomically
 
-__all__ = ["TEXT", "CellFolder", "Metric", "Results", "checkpoint_of", "read_images"]
+__all__ = ["OF_CLASSIFIERS", "TEXT", "CellFolder", "Metric", "Results", "checkpoint_of", "read_images"]
+
+
+OF_CLASSIFIERS = ("label", "probability")  # columns of a classifier's scores
 
 
 def checkpoint_of(name: str) -> str:
@@ -108,13 +111,17 @@ class Results:
         return len({cell.run for cell in self.cells_of(key)})
 
     def scores(self, key: str) -> pd.DataFrame:
-        """The per-image scores of a table's finished cells, with ``row``, ``fold`` and ``seed`` of each."""
+        """The per-image scores of a table's finished cells, with ``row``, ``fold`` and ``seed`` of each; of classifiers
+        those of images that have a label and a probability."""
         facts = ["row", "fold", "seed", "cell"]
         parts = [
             folder.read_scores().assign(row=cell.row, fold=cell.fold, seed=cell.seed, cell=cell.hash)
             for cell, folder in self.finished(key)
         ]
-        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=facts)
+        found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=facts)
+        if "probability" not in found:
+            return found
+        return found.dropna(subset=list(OF_CLASSIFIERS)).astype({"label": int}).reset_index(drop=True)
 
     def metrics(self, key: str) -> dict[str, Metric]:
         """A table's metrics by name, as finished cells describe them; what no cell has scored yet by its name alone."""

@@ -132,6 +132,7 @@ KNOWN = {  # what the papers' tables assume: reference, direction, digits, pooli
     "RMSE": ("target", False, 2, "pixel rms", "target"),
     "ME": ("target", None, 2, "pixel mean", "target"),
     "LNCC": ("target", True, 4, "mean", ""),
+    "LNCC challenge": ("target", True, 4, "mean", ""),
     "MI": ("target", True, 3, "mean", "bit"),
     "MI_source": ("source", True, 3, "mean", "bit"),
     "LPIPS": ("target", False, 4, "mean", ""),

@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -32,6 +33,11 @@ class Translator(Method):
 
     trained_on: Signal | None = None
     patience_s = PATIENCE_S  # what many passes on a CPU may take without a word
+
+    @classmethod
+    def is_unsure(cls, arguments: Mapping[str, Any]) -> bool:
+        """Whether a method of these arguments says where it may be wrong, by a confidence or a spread."""
+        return cls.spread or bool(arguments.get("confidence", cls.confidence))
 
     @property
     def evaluations(self) -> int:

@@ -106,6 +106,10 @@ class Analysis(ABC):
         where it measures nothing."""
         return None
 
+    def of_row(self, settings: Any, model: dict[str, Any]) -> Any:
+        """The same where it depends on the row, whose ``model`` section this is."""
+        return self.of_cell(settings)
+
     def measurement(self, of_cell: Any) -> Measurement:
         """What measures a cell whose config holds ``of_cell``."""
         raise TypeError(f"the analysis '{self.key}' measures nothing in a cell")

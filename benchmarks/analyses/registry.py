@@ -5,6 +5,7 @@ from benchmarks.analyses.cost import Cost
 from benchmarks.analyses.data import DataSummary
 from benchmarks.analyses.latent import LatentSpace
 from benchmarks.analyses.radiomics import Radiomics
+from benchmarks.analyses.reliability import Reliability
 
 ANALYSES: dict[str, Analysis] = {
     analysis.key: analysis
@@ -13,5 +14,6 @@ ANALYSES: dict[str, Analysis] = {
         Radiomics(),
         LatentSpace(),
         Cost(),
+        Reliability(),
     )
 }

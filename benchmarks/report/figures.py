@@ -53,7 +53,7 @@ def box_plot(scores: pd.DataFrame, table: PlannedTable) -> str:
     metrics = [metric for metric in table.metrics if metric in scores]
     figure, axes = panels(1, len(metrics), 3.2, 1.1 + 0.45 * len(rows))
     for axis, metric in zip(axes[0], metrics, strict=True):
-        values = [scores.loc[scores["row"] == row, metric].replace([np.inf], np.nan).dropna() for row in rows]
+        values = [scores.loc[scores["row"] == row, metric].replace([np.inf, -np.inf], np.nan).dropna() for row in rows]
         axis.boxplot(values, orientation="horizontal", tick_labels=rows, widths=0.6, showmeans=True, **MARKS)
         axis.invert_yaxis()
         axis.set_xlabel(metric)
@@ -96,7 +96,8 @@ def read_curves(results: Results, key: str) -> pd.DataFrame:
         scores = logs.filter(like="val/")
         if scores.shape[1]:
             own = scores.rename(columns=lambda name: name.removeprefix("val/")).assign(epoch=logs["epoch"] + 1)
-            parts.append(own.dropna().drop_duplicates("epoch", keep="last").assign(row=cell.row))
+            validated = own.dropna(how="all", subset=own.columns.drop("epoch"))
+            parts.append(validated.drop_duplicates("epoch", keep="last").assign(row=cell.row))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 

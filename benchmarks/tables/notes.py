@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.plan import PlannedTable
-from benchmarks.results import Metric, Results
+from benchmarks.results import OF_CLASSIFIERS, Metric, Results
 from benchmarks.tables.published import paper_name
 from benchmarks.tables.reference import Reference
 from benchmarks.vocabulary import Paper
@@ -19,6 +19,7 @@ def notes_of(results: Results, table: PlannedTable) -> list[str]:
         *_on_data(results, table),
         *_on_networks(results, table),
         *_on_runs(results, table),
+        *_on_missing(results, table),
         *_on_ranks(results, table),
         *_on_budgets(results, table),
         *_on_columns(table),
@@ -97,6 +98,21 @@ def _on_runs(results: Results, table: PlannedTable) -> Iterator[str]:
     if table.per:
         spread = "scores over each patient's valid pixels, mean ± standard deviation over the patients of a run"
     yield f"{runs} run{'s' * (runs > 1)} a row (folds and seeds), {spread}."
+
+
+def _on_missing(results: Results, table: PlannedTable) -> Iterator[str]:
+    """A line on the images that have no score, with the rows and what they lack."""
+    missing: dict[tuple[str, str], int] = {}
+    images: dict[str, int] = {}
+    for cell, folder in results.finished(table.key):
+        scores = folder.read_scores()
+        needed = OF_CLASSIFIERS if "probability" in scores else table.metrics
+        images[cell.row] = images.get(cell.row, 0) + len(scores)
+        for name in (name for name in needed if name in scores):
+            missing[cell.row, name] = missing.get((cell.row, name), 0) + int(scores[name].isna().sum())
+    told = [f"'{row}' {count} of {images[row]} ({name})" for (row, name), count in missing.items() if count]
+    if told:
+        yield f"Images without a number (NaN), which are left out: {', '.join(told)}."
 
 
 def _on_ranks(results: Results, table: PlannedTable) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The table of a suite's scores: a number a row, metric and group. Pure functions of a results folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -28,6 +28,16 @@ def scores_table(results: Results, key: str) -> Printed:
     return _Scores.of(results, results.plan.tables[key]).printed()
 
 
+def score_entries(
+    results: Results, table: PlannedTable, metrics: Iterable[Metric], scores: pd.DataFrame
+) -> list[Entry]:
+    """Further metrics of a table's images, which an analysis has in ``scores``: an entry a row in each of the table's
+    columns, with the best marked, as :func:`scores_table` has its own."""
+    known = {metric.name: metric for metric in metrics}
+    own = replace(table, metrics=list(known), groups=[], reference=None)
+    return _Scores(results, own, known, scores, read_published(None)).entries()
+
+
 @dataclass(frozen=True)
 class _Scores:
     results: Results
@@ -44,8 +54,11 @@ class _Scores:
             scores = by_patient(scores, metrics.values())
         return cls(results, table, metrics, scores, read_published(table.paper), Reference(results, table))
 
+    def entries(self) -> list[Entry]:
+        return [entry for metric, group in self._pieces() for entry in self._column(metric, group)]
+
     def printed(self) -> Printed:
-        entries = [entry for metric, group in self._pieces() for entry in self._column(metric, group)]
+        entries = self.entries()
         behind = behind_trivial(self.table, self.metrics, entries)
         entries += budget_entries(self.results, self.table, {row: self._label(row) for row in self.table.rows})
         tests = pd.DataFrame(list(self._tests()) if self._compared() else [])

@@ -36,9 +36,9 @@ def _unweighted(scores: pd.DataFrame, metric: Metric) -> float:
 
 
 def over_runs(scores: pd.DataFrame, metric: Metric) -> tuple[float, float, float, int]:
-    """Mean over runs, its standard deviation over runs (n - 1; NaN for one run), the mean over runs of the standard
-    deviation over images (NaN for a classifier), and the number of runs."""
-    means = per_run(scores, metric)
+    """Mean over the runs that have a score, its standard deviation over them (n - 1; NaN for one run), the mean over
+    runs of the standard deviation over images (NaN for a classifier), and the number of these runs."""
+    means = per_run(scores, metric).dropna()
     spread = float(means.std(ddof=1)) if len(means) > 1 else float("nan")
     images = float("nan")
     if metric.pooling not in OF_PROBABILITIES:
@@ -54,8 +54,7 @@ def by_patient(scores: pd.DataFrame, metrics: Iterable[Metric]) -> pd.DataFrame:
     numeric = [name for name in scores.select_dtypes("number") if name not in (*keys, "label", "pixels")]
 
     def pooled(own: pd.DataFrame) -> pd.Series:
-        weight = own["pixels"] / own["pixels"].sum()
-        found = {name: _pooled(own[name], weight, pooling.get(name, "mean")) for name in numeric}
+        found = {name: _pooled(own[name], own["pixels"], pooling.get(name, "mean")) for name in numeric}
         return pd.Series(found | {"pixels": own["pixels"].sum()})
 
     found = scores.groupby(keys, sort=False, dropna=False).apply(pooled).reset_index()
@@ -65,7 +64,12 @@ def by_patient(scores: pd.DataFrame, metrics: Iterable[Metric]) -> pd.DataFrame:
     return found.assign(id=found["patient"].where(~several, named))
 
 
-def _pooled(values: pd.Series, weight: pd.Series, how: str) -> float:
+def _pooled(values: pd.Series, pixels: pd.Series, how: str) -> float:
+    """NaN where no image has a score."""
+    values = values.dropna()
+    weight = pixels[values.index] / pixels[values.index].sum()
+    if values.empty:
+        return float("nan")
     if how == "pixel mean":
         return float((values * weight).sum())
     if how == "pixel rms":

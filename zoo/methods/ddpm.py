@@ -103,6 +103,10 @@ class DDPM(Translator):
     of_weights = ("steps",)
     of_inference = ("sampler", "sampling_steps", "samples", "seed")
 
+    @classmethod
+    def is_unsure(cls, arguments: Mapping[str, Any]) -> bool:
+        return arguments.get("samples", 1) != 1
+
     @property
     def evaluations(self) -> int:
         return self.sampling_steps * self.samples

@@ -6,7 +6,7 @@ from datamodules.batch import Reference, Signal
 from zoo.metrics.base import Described, PerImageMetric
 from zoo.metrics.classification import AUC, F1, Accuracy, ClassScore
 from zoo.metrics.confidence import ConfidenceAUC
-from zoo.metrics.lncc import LNCC
+from zoo.metrics.lncc import LNCC, ChallengeLNCC
 from zoo.metrics.mutual_information import MutualInformation, SourceMutualInformation
 from zoo.metrics.perceptual import FID, LPIPS, FrechetVGG
 from zoo.metrics.regression import MAE, ME, RMSE
@@ -19,6 +19,7 @@ CLASSES: tuple[type[Described], ...] = (
     RMSE,
     ME,
     LNCC,
+    ChallengeLNCC,
     MutualInformation,
     SourceMutualInformation,
     LPIPS,

@@ -37,4 +37,23 @@ class LNCC(PerImageMetric):
         return masked_mean(correlation, usable)
 
     def _mean(self, image: Tensor) -> Tensor:
-        return F.avg_pool2d(image, self.window, stride=1)
+        of_columns = F.avg_pool2d(image, (self.window, 1), stride=1)  # one direction after the other: much the faster
+        return F.avg_pool2d(of_columns, (1, self.window), stride=1)
+
+
+class ChallengeLNCC(LNCC):
+    """The same with windows around every pixel, as USenhance 2023 is graded in public; images are mirrored at their
+    borders, without repeating the outermost pixels.
+
+    The challenge itself prints neither window nor borders. The one grader of it with published code that we know
+    (rajpurkarlab/ReX-MLE, ``usenhance/grade.py``) takes 11 x 11 uniform windows by OpenCV's ``filter2D``, whose borders
+    these are, and leaves out pixels where a local variance is not above 1e-10. It scales each image to [0, 1] before,
+    which a correlation does not feel, and has 1 or 0 where nothing varies; here that is NaN.
+    """
+
+    name = "LNCC challenge"
+
+    def per_image(self, prediction: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+        border = [self.window // 2] * 4
+        x, y = (F.pad(image, border, mode="reflect") for image in (prediction, target))
+        return super().per_image(x, y, F.pad(valid, border))
