@@ -2,6 +2,7 @@
 
 from benchmarks.analyses.base import Analysis
 from benchmarks.analyses.data import DataSummary
+from benchmarks.analyses.faithfulness import Faithfulness
 from benchmarks.analyses.latent import LatentSpace
 from benchmarks.analyses.radiomics import Radiomics
 
@@ -11,5 +12,6 @@ ANALYSES: dict[str, Analysis] = {
         DataSummary(),
         Radiomics(),
         LatentSpace(),
+        Faithfulness(),
     )
 }
