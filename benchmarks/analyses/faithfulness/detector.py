@@ -52,6 +52,10 @@ class Grid:
         step = max(1, len(values) // ROWS)
         return cls(_sums(np.where(valid, values, 0.0), step), _sums(valid.astype(float), step), step)
 
+    def mask(self, mask: np.ndarray) -> np.ndarray:
+        """A bool mask ``(H, W)`` on this grid: what covers most of a pixel."""
+        return _sums(mask.astype(float), self.step) > self.step**2 / 2
+
     def response(self, smoothing: float) -> np.ndarray:
         """0 where nothing is valid."""
         rows, columns = self.total.shape
