@@ -292,6 +292,7 @@ def _untrained(class_path: str, like: dict[str, Any]) -> dict[str, Any]:
         "model": {"class_path": class_path},
         "data": {"class_path": like["data"]["class_path"], "init_args": data},
         "evaluation": like["evaluation"],
+        **{key: like[key] for key in ANALYSES if key in like},
     }
 
 

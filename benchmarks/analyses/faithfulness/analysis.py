@@ -3,8 +3,11 @@
 from typing import Any
 
 from benchmarks.analyses.base import Analysis, Findings, Headline
+from benchmarks.analyses.faithfulness.figures import faithfulness_figures
 from benchmarks.analyses.faithfulness.measurement import FaithfulnessMeasurement
+from benchmarks.analyses.faithfulness.measures import read_seen
 from benchmarks.analyses.faithfulness.settings import read_asked
+from benchmarks.analyses.faithfulness.table import faithfulness_table, headlines, of_columns
 from benchmarks.plan import PlannedTable
 from benchmarks.results import Results
 from benchmarks.vocabulary import Table
@@ -25,7 +28,12 @@ class Faithfulness(Analysis):
         return FaithfulnessMeasurement(of_cell.get("columns", []))
 
     def findings(self, results: Results, table: PlannedTable) -> Findings:
-        return Findings()
+        seen = read_seen(results, table.key)
+        if seen.empty:
+            return Findings()
+        columns = of_columns(results, table, seen)
+        return Findings([faithfulness_table(table, columns)], faithfulness_figures(table, columns))
 
     def headlines(self, results: Results, table: PlannedTable) -> list[Headline]:
-        return []
+        seen = read_seen(results, table.key)
+        return headlines(of_columns(results, table, seen)) if len(seen) else []

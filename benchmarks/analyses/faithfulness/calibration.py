@@ -80,7 +80,9 @@ def is_valid(lesion: np.ndarray, valid: np.ndarray) -> bool:
 
 
 def _f1(found: list[list[np.ndarray]], lesions: list[list[np.ndarray]]) -> float:
-    hits = sum(any(finds(region, lesion) for region in f) for f, own in zip(found, lesions, strict=True) for lesion in own)
+    hits = sum(
+        any(finds(region, lesion) for region in f) for f, own in zip(found, lesions, strict=True) for lesion in own
+    )
     missed = sum(map(len, lesions)) - hits
     false = sum(outside(region, own) for f, own in zip(found, lesions, strict=True) for region in f)
     return 2 * hits / (2 * hits + missed + false)

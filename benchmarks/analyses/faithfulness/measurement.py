@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FILE = "faithfulness.csv.gz"
 MADE, TARGET = "made", "target"  # of which image a row is
 WHOLE = "image"  # the region of a row that is of no single lesion
+LESION, OTHERS = "lesion", "target's lesion"  # the latter is another patient's, so that none is a pair
 CLASSES = ("benign", "malignant", "normal")
 Row = dict[str, Any]
 
@@ -116,7 +117,7 @@ class Examiner:
         textures = {of: self._speckle(own) for of, own in seen.items()}
         known = [*seen[TARGET].regions] if self.paired else []
         for of, own in seen.items():
-            facts = {"of": of, "scale": self.scale.kind} | self._detected()
+            facts = {"of": of, "scale": self.scale.kind, "unit": self.scale.of_contrast} | self._detected()
             new = [region for region in own.outside if of == TARGET or outside(region, known)]
             distance = speckle_distance(textures[MADE], textures[TARGET]) if of == MADE else float("nan")
             yield facts | {
@@ -125,7 +126,8 @@ class Examiner:
                 "speckle_snr": textures[of].snr,
                 "speckle_distance": distance,
             }
-            yield from (facts | row for row in self._of_lesions(own))
+            name = OTHERS if of == TARGET and not self.paired else LESION
+            yield from (facts | row for row in self._of_lesions(own, name))
 
     def _see(self, image: np.ndarray, valid: np.ndarray, lesion: np.ndarray | None) -> Seen:
         values = self.scale.values(image)
@@ -136,8 +138,8 @@ class Examiner:
     def _detected(self) -> Row:
         return {"calibrated": self.calibrated} | (asdict(self.detector) if self.detector is not None else {})
 
-    def _of_lesions(self, seen: Seen) -> Iterator[Row]:
-        """A row a lesion that can be judged."""
+    def _of_lesions(self, seen: Seen, name: str) -> Iterator[Row]:
+        """A row a lesion that can be judged; its region is its ``name`` and number."""
         everywhere = np.any([*seen.lesions, np.zeros_like(seen.valid)], axis=0)
         for number, lesion in enumerate(seen.lesions):
             if not is_valid(lesion, seen.valid):
@@ -147,7 +149,7 @@ class Examiner:
             found = [region for region in seen.regions if finds(region, lesion)]
             grey = self.scale.kind == "grey"
             yield {
-                "region": f"lesion {number}",
+                "region": f"{name} {number}",
                 "found": int(bool(found)),
                 "dice": _dice(found, lesion),
                 "contrast": contrast(inside, around),
