@@ -1,4 +1,4 @@
-"""The detector of the best F1 on real targets with their masks: training patients', which no translation is tested on."""
+"""The detector of the best F1 on real targets with their masks: training patients', which nothing is tested on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,11 +80,11 @@ def is_valid(lesion: np.ndarray, valid: np.ndarray) -> bool:
 
 
 def _f1(found: list[list[np.ndarray]], lesions: list[list[np.ndarray]]) -> float:
-    hits = sum(
-        any(finds(region, lesion) for region in f) for f, own in zip(found, lesions, strict=True) for lesion in own
-    )
+    """Of the regions found in each image, beside its lesions."""
+    images = list(zip(found, lesions, strict=True))
+    hits = sum(any(finds(region, lesion) for region in regions) for regions, own in images for lesion in own)
     missed = sum(map(len, lesions)) - hits
-    false = sum(outside(region, own) for f, own in zip(found, lesions, strict=True) for region in f)
+    false = sum(outside(region, own) for regions, own in images for region in regions)
     return 2 * hits / (2 * hits + missed + false)
 
 

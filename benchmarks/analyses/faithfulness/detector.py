@@ -24,8 +24,8 @@ OVERLAP = 0.1  # intersection over union, from which on a region has found a les
 
 @dataclass(frozen=True)
 class Detector:
-    """What is beyond ``threshold``, in the unit of the scale, where lesions are above (``direction`` 1) or below (-1) the
-    tissue about them; ``smoothing`` is the standard deviation of the local mean, as part of the image's sides."""
+    """Finds what is beyond ``threshold``, in the unit of the scale: above the tissue about it where ``direction`` is 1,
+    below where it is -1. ``smoothing`` is the standard deviation of the local mean, as part of the image's sides."""
 
     smoothing: float
     threshold: float

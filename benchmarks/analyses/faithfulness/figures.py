@@ -20,9 +20,7 @@ from benchmarks.tables.printing import OVERALL
 KEPT, LOST, INVENTED = MEASURES[:3]
 ACROSS = 5  # panels a line
 MOST = 100  # lesions a panel
-BARS = (
-    "Lesions that are kept and lost, in %, and regions invented an image, mean over runs; the line is the targets' own."
-)
+BARS = "Lesions kept and lost, in %, and regions invented an image, mean over runs; dashed: the detector's own error."
 CONTRAST = "Contrast of the test lesions to the tissue around them, in the translation against that in the target{}."
 
 
@@ -57,8 +55,7 @@ def bar_plot(lesions: Lesions) -> str:
 
 
 def contrasts(lesions: Lesions) -> dict[str, np.ndarray]:
-    """Of each row ``(N, 2)``: contrast in the target and in the translation, of at most :data:`MOST` lesions of the first
-    run."""
+    """Of each row ``(N, 2)``: contrast in the target and in the translation, of some lesions of the first run."""
     found = {}
     for row in lesions.rows:
         scores = stiffness(translations(lesions.seen, row), targets(lesions.seen)).dropna(subset=[OF_TARGET])

@@ -21,13 +21,13 @@ def surroundings(lesion: np.ndarray) -> np.ndarray:
 
 
 def contrast(inside: np.ndarray, around: np.ndarray) -> float:
-    """The mean of a lesion's values less that of those around it, in the unit of the scale; NaN where either has none."""
+    """A lesion's mean value less that around it, in the unit of the scale; NaN where either has no value."""
     return float(inside.mean() - around.mean()) if len(inside) and len(around) else float("nan")
 
 
 def gcnr(inside: np.ndarray, around: np.ndarray) -> float:
-    """Generalized contrast-to-noise ratio (Rodriguez-Molares et al., IEEE TUFFC 67:745, 2020): 1 less the overlap of the
-    distributions of values ``(N,)`` and ``(M,)``; 0 where they are the same, 1 where no value is in both; NaN where
+    """Generalized contrast-to-noise ratio (Rodriguez-Molares et al., IEEE TUFFC 67:745, 2020): 1 less the overlap of
+    the distributions of values ``(N,)`` and ``(M,)``; 0 where they are the same, 1 where no value is in both; NaN where
     either has none.
 
     Bins hold equally many of all values, and are as many as the root of the smaller region's number: so any strictly
@@ -72,8 +72,8 @@ def speckle(levels: np.ndarray, background: np.ndarray) -> Speckle:
 
 
 def speckle_distance(one: Speckle, other: Speckle) -> float:
-    """Kolmogorov and Smirnov's distance of the two distributions of deviations from the local mean: 0 to 1, whatever the
-    brightness; NaN where either image has no background."""
+    """Kolmogorov and Smirnov's distance of the two distributions of deviations from the local mean, 0 to 1: whatever
+    the brightness. NaN where either image has no background."""
     from scipy.stats import ks_2samp
 
     if not len(one.deviation) or not len(other.deviation):

@@ -157,7 +157,7 @@ class Examiner:
             }
 
     def _speckle(self, seen: Seen) -> Speckle:
-        """Of the background, which is what is valid beside the lesions; nothing where the image is none of grey levels."""
+        """Of what is valid beside the lesions; of nothing where the image is none of grey levels."""
         beside = seen.valid & ~np.any([*seen.lesions, np.zeros_like(seen.valid)], axis=0)
         return speckle(seen.values, beside if self.scale.kind == "grey" else np.zeros_like(beside))
 

@@ -151,10 +151,8 @@ def contrast_kept(own: Seen, of_targets: Seen) -> pd.DataFrame:
 def stiffness(own: Seen, of_targets: Seen) -> pd.DataFrame:
     """Beside the target's own."""
     lesions = _beside(own, of_targets)
-    of_target = _towards_lesions(lesions.assign(contrast=lesions["contrast target"]))
-    return _scored(lesions.assign(**{OF_TARGET: of_target}), _towards_lesions(lesions)).join(
-        of_target.rename(OF_TARGET)
-    )
+    of_target = _towards_lesions(lesions.assign(contrast=lesions["contrast target"])).rename(OF_TARGET)
+    return _scored(lesions, _towards_lesions(lesions)).join(of_target)
 
 
 def classes(own: Seen, of_targets: Seen) -> pd.DataFrame:

@@ -107,7 +107,7 @@ class Lesions:
         )  # fmt: skip
 
     def _marked(self, measure: Measure, entries: list[Entry], scores: dict[str, pd.DataFrame]) -> list[Entry]:
-        """The best, and every row whose difference from it has a 95 % interval with 0 in it; of ranks the best alone."""
+        """The best, and every row whose difference from it has a 95 % interval with 0 in it; of ranks the best."""
         if measure.pooling == RANK:
             return with_best(entries, measure.higher_is_better)
         complete = [entry.row for entry in entries if not entry.apart and entry.runs == entry.planned > 0]
@@ -136,13 +136,13 @@ class Lesions:
         found = self.of_targets(MEASURES[0])[VALUE].mean()
         beyond = "above" if detector["direction"] > 0 else "below"
         yield (
-            f"{about}{len(lesions)} lesions in {len(images)} test images of the first run. Detector: compact regions more "
-            f"than {detector['threshold']:.2g} {detector['unit']} {beyond} the tissue about them, at a smoothing of "
+            f"{about}{len(lesions)} lesions in {len(images)} test images of the first run. Detector: compact regions "
+            f"more than {detector['threshold']:.2g} {detector['unit']} {beyond} the tissue about them, smoothed by "
             f"{detector['smoothing']:g} of the sides; calibrated on the targets of {SPLITS[detector['calibrated']]} "
             f"patients. '{THEMSELVES}': its own error, on the test targets."
         )
         if found < USEFUL:
-            yield f"{about}The detector finds only {found:.0f} % of the targets' lesions: what it says of rows is little."
+            yield f"{about}The detector finds only {found:.0f} % of the targets' lesions: it says little of rows."
 
 
 def faithfulness_table(table: PlannedTable, columns: list[Lesions]) -> Printed:
