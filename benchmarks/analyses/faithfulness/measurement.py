@@ -27,6 +27,12 @@ FILE = "faithfulness.csv.gz"
 MADE, TARGET = "made", "target"  # of which image a row is
 WHOLE = "image"  # the region of a row that is of no single lesion
 LESION, OTHERS = "lesion", "target's lesion"  # the latter is another patient's, so that none is a pair
+COLUMNS = [
+    *("column", "id", "patient", "label", "of", "region", "scale", "unit"),
+    *("calibrated", "smoothing", "threshold", "direction"),
+    *("found", "dice", "contrast", "gcnr"),  # of a lesion
+    *("invented", "speckle_snr", "speckle_distance"),  # of an image
+]
 CLASSES = ("benign", "malignant", "normal")
 Row = dict[str, Any]
 
@@ -55,7 +61,7 @@ class FaithfulnessMeasurement(Measurement):
 
     def write(self, folder: CellFolder) -> None:
         if self.rows:
-            folder.write_table(FILE, pd.DataFrame(self.rows))
+            folder.write_table(FILE, pd.DataFrame(self.rows, columns=COLUMNS))
 
 
 def _array(image: "Tensor") -> np.ndarray:

@@ -29,6 +29,7 @@ class Measure:
         higher_is_better: None where that is best which is nearest what the targets have.
         pooling: "mean"; "AUC" of the values as probabilities; :data:`RANK` of the values and :data:`OF_TARGET`.
         by_definition: what the targets have, where nothing has to be measured for it.
+        of_lesions: whether it needs to know where lesions are.
         scales: on which kinds of scale it is measured; see :class:`benchmarks.analyses.faithfulness.scale.Scale`.
     """
 
@@ -39,6 +40,7 @@ class Measure:
     higher_is_better: bool | None = True
     pooling: str = "mean"
     by_definition: float | None = None
+    of_lesions: bool = True
     scales: tuple[str, ...] = ("grey", *STIFFER)
 
     @property
@@ -206,6 +208,7 @@ MEASURES = (
         _of_image("speckle_snr"),
         "mean over standard deviation of grey levels in small windows beside lesions; best nearest the targets' own",
         higher_is_better=None,
+        of_lesions=False,
         scales=("grey",),
     ),
     Measure(
@@ -215,6 +218,7 @@ MEASURES = (
         digits=3,
         higher_is_better=False,
         by_definition=0.0,
+        of_lesions=False,
         scales=("grey",),
     ),
     Measure(

@@ -58,7 +58,8 @@ class Lesions:
 
     @property
     def measures(self) -> list[Measure]:
-        return [measure for measure in MEASURES if self.kind in measure.scales]
+        known = has_lesions(self.seen)
+        return [measure for measure in MEASURES if self.kind in measure.scales and (known or not measure.of_lesions)]
 
     @property
     def rows(self) -> list[str]:
