@@ -1,5 +1,7 @@
 """Figures of faithfulness: lesions kept, lost and invented; and the contrast of every lesion beside the target's."""
 
+from functools import partial
+
 import numpy as np
 
 from benchmarks.analyses.base import Figure
@@ -29,10 +31,10 @@ def faithfulness_figures(table: PlannedTable, columns: list[Lesions]) -> list[Fi
     key, figures = f"{table.key}_faithfulness", []
     for number, own in enumerate(own for own in columns if has_lesions(own.seen)):
         name, of_column = (f"_{number}" if number else ""), (f" ({own.group})" if own.group != OVERALL else "")
-        figures.append(Figure(f"{key}_lesions{name}", key, BARS + of_column, lambda own=own: bar_plot(own)))
+        figures.append(Figure(f"{key}_lesions{name}", key, BARS + of_column, partial(bar_plot, own)))
         if any(len(points) for points in contrasts(own).values()):
             caption = CONTRAST.format(f", in {own.seen['unit'].iloc[0]}") + of_column
-            figures.append(Figure(f"{key}_contrast{name}", key, caption, lambda own=own: contrast_plot(own)))
+            figures.append(Figure(f"{key}_contrast{name}", key, caption, partial(contrast_plot, own)))
     return figures
 
 

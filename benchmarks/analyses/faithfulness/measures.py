@@ -14,7 +14,6 @@ VALUE, OF_TARGET = "value", "of target"
 FACTS = [*PLACE, "patient", "label"]
 RANK = "rank"  # a measure that is one rank correlation a run
 STIFFER = ("colour", "physical")  # the scales of elastograms
-Seen = pd.DataFrame  # rows of the file of a cell, with row, fold and seed
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Measure:
     """
 
     name: str
-    scores: Callable[[Seen, Seen], pd.DataFrame]
+    scores: Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]
     about: str
     digits: int = 2
     higher_is_better: bool | None = True
@@ -71,8 +70,8 @@ def _rank_correlation(scores: pd.DataFrame) -> float:
     return float(spearmanr(pairs[VALUE], pairs[OF_TARGET]).statistic)
 
 
-def read_seen(results: Results, key: str) -> Seen:
-    """What the finished cells of a table have seen; empty where none has."""
+def read_seen(results: Results, key: str) -> pd.DataFrame:
+    """What the finished cells of a table have seen, with ``row``, ``fold`` and ``seed``; empty where none has."""
     parts = []
     for cell, folder in results.finished(key):
         if (folder / FILE).is_file():
@@ -81,24 +80,24 @@ def read_seen(results: Results, key: str) -> Seen:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def translations(seen: Seen, row: str) -> Seen:
+def translations(seen: pd.DataFrame, row: str) -> pd.DataFrame:
     return seen[(seen["of"] == MADE) & (seen["row"] == row)]
 
 
-def targets(seen: Seen) -> Seen:
+def targets(seen: pd.DataFrame) -> pd.DataFrame:
     """Of every run each target once: all rows have the same."""
     return seen[seen["of"] == TARGET].drop_duplicates(["column", *PLACE])
 
 
-def has_lesions(seen: Seen) -> bool:
+def has_lesions(seen: pd.DataFrame) -> bool:
     return bool((seen["region"] != WHOLE).any())
 
 
-def _lesions(seen: Seen) -> pd.DataFrame:
+def _lesions(seen: pd.DataFrame) -> pd.DataFrame:
     return seen[seen["region"] != WHOLE]
 
 
-def _beside(own: Seen, of_targets: Seen) -> pd.DataFrame:
+def _beside(own: pd.DataFrame, of_targets: pd.DataFrame) -> pd.DataFrame:
     """The lesions of a row, with ``found`` and ``contrast`` of the same lesion in the target as ``found target`` and
     ``contrast target``; NaN where targets show other tissue."""
     known = _lesions(of_targets).set_index(PLACE)[["found", "contrast"]]
@@ -111,35 +110,35 @@ def _scored(rows: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
     return scores.dropna(subset=[VALUE])
 
 
-def kept(own: Seen, of_targets: Seen) -> pd.DataFrame:
+def kept(own: pd.DataFrame, of_targets: pd.DataFrame) -> pd.DataFrame:
     """Of pairs the lesions that are found in the target."""
     lesions = _beside(own, of_targets)
     paired = lesions["found target"].notna().any()
     return _scored(lesions, 100.0 * lesions["found"].where(lesions["found target"].eq(1) | (not paired)))
 
 
-def lost(own: Seen, of_targets: Seen) -> pd.DataFrame:
+def lost(own: pd.DataFrame, of_targets: pd.DataFrame) -> pd.DataFrame:
     scores = kept(own, of_targets)
     return scores.assign(**{VALUE: 100 - scores[VALUE]})
 
 
-def _of_image(name: str) -> Callable[[Seen, Seen], pd.DataFrame]:
-    def scores(own: Seen, of_targets: Seen) -> pd.DataFrame:
+def _of_image(name: str) -> Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]:
+    def scores(own: pd.DataFrame, of_targets: pd.DataFrame) -> pd.DataFrame:
         images = own[own["region"] == WHOLE]
         return _scored(images, images[name])
 
     return scores
 
 
-def _of_lesion(name: str) -> Callable[[Seen, Seen], pd.DataFrame]:
-    def scores(own: Seen, of_targets: Seen) -> pd.DataFrame:
+def _of_lesion(name: str) -> Callable[[pd.DataFrame, pd.DataFrame], pd.DataFrame]:
+    def scores(own: pd.DataFrame, of_targets: pd.DataFrame) -> pd.DataFrame:
         lesions = _lesions(own)
         return _scored(lesions, lesions[name])
 
     return scores
 
 
-def contrast_kept(own: Seen, of_targets: Seen) -> pd.DataFrame:
+def contrast_kept(own: pd.DataFrame, of_targets: pd.DataFrame) -> pd.DataFrame:
     """A lesion's contrast over the mean of the run's targets, so that the mean is the ratio of the means; of pairs both
     are over the same lesions."""
     lesions = _beside(own, of_targets)
@@ -150,14 +149,14 @@ def contrast_kept(own: Seen, of_targets: Seen) -> pd.DataFrame:
     return _scored(lesions, (100 * _towards_lesions(lesions) / expected).where(pairs | ~pairs.any()))
 
 
-def stiffness(own: Seen, of_targets: Seen) -> pd.DataFrame:
+def stiffness(own: pd.DataFrame, of_targets: pd.DataFrame) -> pd.DataFrame:
     """Beside the target's own."""
     lesions = _beside(own, of_targets)
     of_target = _towards_lesions(lesions.assign(contrast=lesions["contrast target"])).rename(OF_TARGET)
     return _scored(lesions, _towards_lesions(lesions)).join(of_target)
 
 
-def classes(own: Seen, of_targets: Seen) -> pd.DataFrame:
+def classes(own: pd.DataFrame, of_targets: pd.DataFrame) -> pd.DataFrame:
     """Label 1 is malignant; the contrast stands for the probability."""
     lesions = _lesions(own)
     scores = _scored(lesions, _towards_lesions(lesions))
