@@ -31,7 +31,8 @@ def gcnr(inside: np.ndarray, around: np.ndarray) -> float:
     either has none.
 
     Bins hold equally many of all values, and are as many as the root of the smaller region's number: so any strictly
-    monotonic grey map gives the same. Few pixels overestimate it: two like regions of 200 have about 0.1.
+    monotonic grey map gives the same. Few pixels overestimate it: two like regions of 200 have about 0.1. With the same
+    bins ultrasound-metrics 0.1.0 gives the same.
     """
     if not len(inside) or not len(around):
         return float("nan")

@@ -14,6 +14,7 @@ from benchmarks.analyses.faithfulness.look import Speckle, contrast, gcnr, speck
 from benchmarks.analyses.faithfulness.scale import Scale
 from benchmarks.analyses.radiomics.regions import parts
 from benchmarks.results import CellFolder
+from datamodules.manifest import CLASSES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +34,6 @@ COLUMNS = [
     *("found", "dice", "contrast", "gcnr"),  # of a lesion
     *("invented", "speckle_snr", "speckle_distance"),  # of an image
 ]
-CLASSES = ("benign", "malignant", "normal")
 Row = dict[str, Any]
 
 
@@ -51,13 +51,14 @@ class FaithfulnessMeasurement(Measurement):
         if column not in self.examiners:
             self.examiners[column] = Examiner.of(method.needed_data())  # type: ignore[arg-type]  # benchmarks run on no other
         examiner = self.examiners[column]
-        masks = {name: batch.get(name) for name in ("valid", "lesion", "target_lesion")}
         for index, image_id in enumerate(batch["id"]):
             facts = {"column": column, "id": image_id, "patient": batch["patient"][index]}
             facts |= {"label": CLASSES[int(batch["label"][index])] if "label" in batch else ""}
-            own = {name: None if mask is None else mask[index, 0].cpu().numpy() for name, mask in masks.items()}
             made, target = (_array(images[index]) for images in (output["translation"], batch["target"]))
-            self.rows += [facts | row for row in examiner.examine(made, target, **own)]
+            valid = batch["valid"][index, 0].cpu().numpy()
+            lesion, target_lesion = (_mask(own, index) for own in (batch.get("lesion"), batch.get("target_lesion")))
+            rows = examiner.examine(made, target, valid, lesion, target_lesion)
+            self.rows += [facts | row for row in rows]
 
     def write(self, folder: CellFolder) -> None:
         if self.rows:
@@ -66,6 +67,10 @@ class FaithfulnessMeasurement(Measurement):
 
 def _array(image: "Tensor") -> np.ndarray:
     return image.float().cpu().numpy()
+
+
+def _mask(masks: "Tensor | None", index: int) -> np.ndarray | None:
+    return None if masks is None else masks[index, 0].cpu().numpy()
 
 
 @dataclass(frozen=True)
