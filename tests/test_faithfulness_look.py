@@ -128,3 +128,5 @@ def test_colour_tells_stiffness_whatever_lies_beneath():
     assert over[1] == pytest.approx(over[0], abs=1e-6)
     assert over[2] == pytest.approx(over[0], abs=1e-6)
     assert scale.values(np.full((3, 2, 2), -0.2)) == pytest.approx(0.5), "grey is neither"
+    magenta_red, magenta_blue = np.array([[1.0, -1, -0.5], [0.5, -1, 1.0]])[..., None, None]
+    assert (scale.values(magenta_red).item(), scale.values(magenta_blue).item()) == (0, 1), "the nearer end"
