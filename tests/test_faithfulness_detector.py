@@ -116,6 +116,16 @@ def test_it_is_calibrated_to_find_the_lesions_of_real_targets_and_little_else(si
     assert len(false) <= 1
 
 
+def test_its_threshold_keeps_false_alarms_out():
+    """Beside each lesion stands something that is half as bright and is none."""
+    other = disc(12, 12)
+    detector = calibrate(
+        [Sample(own.values + 30 * (other & ~own.lesion), own.valid, own.lesion) for own in samples(1, 60)]
+    )
+    assert detector.find(tissue(50) + 30 * other, EVERYWHERE) == []
+    assert len(detector.find(tissue(50) + 60 * other, EVERYWHERE)) == 1
+
+
 def test_without_a_lesion_that_can_be_judged_there_is_no_detector():
     none = np.zeros((64, 64), bool)
     assert calibrate([]) is None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MOST = 100  # targets
 SMOOTHING = (0.03, 0.045, 0.06)  # to choose from, and likewise
-QUANTILES = np.linspace(0.995, 0.6, 16)  # of all responses, which the thresholds are
+QUANTILES = 1 - np.geomspace(0.002, 0.4, 20)  # of the sizes of all responses, which the thresholds are
 
 
 @dataclass(frozen=True)
