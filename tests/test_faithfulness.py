@@ -116,6 +116,14 @@ def test_contrast_and_rank_of_stiffness_are_those_that_were_made(printed):
     assert column(printed, "stiffness rank")[THEMSELVES].printed() == "", "1 by definition"
 
 
+def test_a_lesion_that_has_turned_soft_has_lost_more_than_its_contrast(tmp_path):
+    def turned(own):
+        return modulus(torch.where(own["lesion"][0], 400 / kilopascals(own), kilopascals(own)))
+
+    printed = findings(make_results(tmp_path, {"soft": turned}, PAIRS, LESIONS, OTHERS))
+    assert means(printed, "contrast kept, %")["soft"] == pytest.approx(-100, abs=2)
+
+
 def test_the_best_is_bold_and_ceilings_and_targets_stand_apart(printed):
     bold = {row for row, entry in column(printed, "contrast kept, %").items() if entry.best}
     assert bold >= {"faithful"}
