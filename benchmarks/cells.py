@@ -190,7 +190,7 @@ class TableCells:
             name: config | {"data": self._with_own(self.key, config["data"])} for name, config in self.resolved.items()
         }
         first = next(iter(configs.values()))
-        added = {name: _untrained(class_path, first) for name, class_path in self.own_rows().items()}
+        added = {name: self._measured(_untrained(path, first)) for name, path in self.own_rows().items()}
         configs = added | configs
         for fold, seed in self._runs():
             for name, config in configs.items():
@@ -260,9 +260,13 @@ class TableCells:
             resolved["model"] = {"class_path": row.class_path}
         if row.class_path in UNTRAINED.values():
             resolved["data"]["init_args"].pop("augmentation", None)
+        return self._measured(resolved)
+
+    def _measured(self, config: dict[str, Any]) -> dict[str, Any]:
+        """With what the table's analyses measure of a row of that config."""
         asked = self.table.analyses.items()
-        of_cell = {key: ANALYSES[key].of_row(settings, resolved["model"]) for key, settings in asked}
-        return resolved | {key: settings for key, settings in of_cell.items() if settings is not None}
+        of_cell = {key: ANALYSES[key].of_row(settings, config["model"]) for key, settings in asked}
+        return config | {key: settings for key, settings in of_cell.items() if settings is not None}
 
 
 def for_command_line(config: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from benchmarks.analyses.base import Analysis
 from benchmarks.analyses.cost import Cost
 from benchmarks.analyses.data import DataSummary
+from benchmarks.analyses.faithfulness import Faithfulness
 from benchmarks.analyses.latent import LatentSpace
 from benchmarks.analyses.radiomics import Radiomics
 from benchmarks.analyses.reliability import Reliability
@@ -13,7 +14,8 @@ ANALYSES: dict[str, Analysis] = {
         DataSummary(),
         Radiomics(),
         LatentSpace(),
-        Cost(),
+        Faithfulness(),
         Reliability(),
+        Cost(),
     )
 }
