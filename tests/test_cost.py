@@ -241,11 +241,11 @@ SUITE = {
     "trainer": {"max_epochs": 3, "accelerator": "cpu", "limit_val_batches": 0},
     "rows": {"U-Net": {"config": "sswe.yaml", "model": {"width": 4}}},
 }
-IDENTITY, CEILING = "benchmarks.run.baselines.Identity", "benchmarks.run.baselines.Ceiling"
+CEILING = "benchmarks.run.baselines.Ceiling"
 SETS = SUITE | {
     "sets": {"a": {}},
     "columns": ["a>a"],
-    "rows": {"original": {"config": "sswe.yaml", "class_path": IDENTITY},
+    "rows": {"FDA": {"config": "sswe.yaml", "class_path": "FDA"},
              "perfect": {"config": "sswe.yaml", "class_path": CEILING}},
 }  # fmt: skip
 
@@ -258,7 +258,7 @@ def results(tmp_path_factory, cache) -> Results:
     suite, results = read_suite(str(folder / "s.yaml")), Results(folder / "out")
     results.write_plan(suite.plan())
     for cell in suite.cells:
-        if cell.row in ("U-Net", "original", "perfect"):
+        if cell.row in ("U-Net", "FDA", "perfect"):
             _run(results.cell(cell.hash), cell.config, progress=lambda told: None)
     return results
 
@@ -284,7 +284,7 @@ def test_a_cell_measures_what_it_costs_to_train_and_to_use_its_network(results):
 
 
 def test_a_row_that_is_not_trained_has_what_it_has_and_a_ceiling_nothing(results):
-    known = cost_of(results, "original").costs
+    known = cost_of(results, "FDA").costs
     assert known["latency_ms"] > 0
     assert known["gflops"] == 0
     assert all(np.isnan(known[name]) for name in ("step_ms", "training_images_s", "training_mib", "step_j"))
@@ -295,9 +295,9 @@ def test_the_table_has_the_rows_that_cost_something(results):
     of_methods, of_sets = (Cost().findings(results, results.plan.tables[key]).tables[0] for key in ("t", "u"))
     assert list(of_methods.wide().index) == ["U-Net"], "no trivial row and no ceiling"
     assert {"step (ms)", "latency (ms)", "latency (ms), 95 %", "GFLOPs", "parameters"} <= set(of_methods.wide())
-    assert list(of_sets.wide().index) == ["original"]
+    assert list(of_sets.wide().index) == ["FDA"]
     assert "step (ms)" not in of_sets.wide()
-    assert of_sets.wide().loc["original", "parameters"] == "-"
+    assert of_sets.wide().loc["FDA", "parameters"] == "-"
 
 
 def test_only_tables_that_ask_for_it_have_other_cells(tmp_path):

@@ -284,7 +284,7 @@ def test_masks_of_nothing_and_lesions_without_values_break_nothing(tmp_path):
 
 def test_tables_and_report_hold_it(results):
     page = write_report(results, write_tables(results)).read_text()
-    assert page.count("Faithfulness of: Made up") == 1
+    assert page.count("<h2>Faithfulness of: Made up</h2>") == 1
     written = (results.tables / "t_faithfulness.csv").read_text()
     assert "contrast kept, %" in written
     assert (results.figures / "t_faithfulness_lesions.svg").is_file()

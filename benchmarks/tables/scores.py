@@ -35,7 +35,7 @@ def score_entries(
     columns, with the best marked, as :func:`scores_table` has its own."""
     known = {metric.name: metric for metric in metrics}
     own = replace(table, metrics=list(known), groups=[], reference=None)
-    return _Scores(results, own, known, scores, read_published(None)).entries()
+    return _Scores(results, own, known, scores, read_published(None), Reference(results, own)).entries()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from benchmarks.analyses.cost.table import Costs
 from benchmarks.plan import PlannedTable
 from benchmarks.results import Results
 from benchmarks.tables.budget import MILLION
-from benchmarks.vocabulary import Table
+from benchmarks.vocabulary import UNTRAINED, Table
 from datamodules.errors import InputError
 
 
@@ -23,6 +23,10 @@ class Cost(Analysis):
 
     def of_cell(self, settings: bool) -> bool:
         return settings
+
+    def of_row(self, settings: bool, model: dict[str, Any]) -> bool | None:
+        """Trivial rows cost nothing, and ceilings are known, not computed."""
+        return None if model["class_path"] in UNTRAINED.values() else settings
 
     def measurement(self, of_cell: bool) -> Measurement:
         from benchmarks.speed.in_cell import CostMeasurement  # which needs torch

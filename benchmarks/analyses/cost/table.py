@@ -20,8 +20,7 @@ ABSENT = "-"
 
 @dataclass(frozen=True)
 class Costs:
-    """Of the finished cells of a table: those of methods, and what else has measured a cost. Ceilings are known, not
-    computed, and rows that a table has by itself are not asked."""
+    """Of the finished cells of a table, those of methods."""
 
     results: Results
     table: PlannedTable
@@ -30,9 +29,9 @@ class Costs:
     def cells(self) -> list[tuple[PlannedCell, CellFolder, CellCost | None]]:
         """Raises InputError if what a cell has measured cannot be read."""
         return [
-            (cell, folder, cost)
+            (cell, folder, CellCost.read(folder))
             for cell, folder in self.results.finished(self.table.key)
-            if (cost := CellCost.read(folder)) is not None or cell.row in self.table.candidates
+            if cell.row in self.table.candidates
         ]
 
     def of_column(self, key: str) -> dict[str, float]:
