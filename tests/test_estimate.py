@@ -41,7 +41,8 @@ def forecast_of(suite: Suite, folder, jobs: int = 1, done: tuple[str, ...] = ())
 
 @pytest.fixture
 def told(monkeypatch) -> dict[str, Outlook | list]:
-    """In the place of measuring: an outlook by the class of a network, and which configs were asked for."""
+    """In the place of measuring: an outlook by the class of a network, and which configs were asked for. Cells take no
+    longer than their steps."""
     answers: dict = {"asked": []}
 
     def answer(context, configs, jobs, threads):
@@ -51,6 +52,7 @@ def told(monkeypatch) -> dict[str, Outlook | list]:
 
     monkeypatch.setattr(forecast, "outlooks", answer)
     monkeypatch.setattr(forecast, "server", lambda: None)
+    monkeypatch.setattr(forecast, "AROUND_S", 0.0)
     return answers
 
 
@@ -238,6 +240,14 @@ def test_a_network_is_timed_once_for_all_its_runs(tmp_path, told):
     assert (lines.loc["grid"]["to run"] == "30.0 s").sum() == 3
 
 
+def test_every_cell_takes_its_start_and_its_scores_too(tmp_path, told, monkeypatch):
+    monkeypatch.setattr(forecast, "AROUND_S", 4.0)
+    told["SSWE"] = Outlook(1000, 6, 30.0)
+    seen = forecast_of(suite_of(tmp_path, t=TABLE | {"folds": [0, 1, 2]}), tmp_path)
+    seen.measure()
+    assert seen.seconds == 3 * 30 + 15 * 4, "also of the trivial rows and the ceiling"
+
+
 def test_time_is_shared_among_the_jobs_but_a_cell_takes_its_own(tmp_path, told):
     told["SSWE"] = Outlook(1000, 6, 30.0)
     suite = suite_of(tmp_path, t=TABLE | {"folds": [0, 1, 2]})
@@ -246,7 +256,8 @@ def test_time_is_shared_among_the_jobs_but_a_cell_takes_its_own(tmp_path, told):
         seen.measure()
         assert seen.seconds == seconds
     device = environment()["device"]
-    assert seen.total() == f"to run: 15 of 15 cells, about 30.0 s on {device}, 9 at a time; networks timed: 1"
+    when = f"about 30.0 s on {device}, 9 at a time, when their images are prepared"
+    assert seen.total() == f"to run: 15 of 15 cells, {when}; networks timed: 1"
 
 
 def test_an_impatient_forecast_takes_the_others_to_be_like_those_of_their_table(tmp_path, told, monkeypatch):

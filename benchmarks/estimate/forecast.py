@@ -19,10 +19,12 @@ from benchmarks.run.runner import server, threads_of
 from benchmarks.suite import Suite
 from benchmarks.tables.budget import parameters_text, time_text, updates_text
 
+AROUND_S = 3.5  # of a cell, beside its steps: its start and its scores; the median of the 38 of `quick`, 2 CPU cores
 PART = 0.01  # of what is foreseen, that measuring may take in any case
 BASIS = (
     "a cell: where some of a row have finished, what these took; else its updates, validations and translations of "
-    "test images, by a few steps on noise, without preparing data and scoring"
+    "test images, by a few steps on noise; in all, 3.5 s a cell are added for its start and its scores. Simulating or "
+    "reading images is not in it"
 )
 
 
@@ -73,7 +75,8 @@ class Forecast:
         """Of all that is due and known: as long as all of it shared among the jobs, or as the longest cell."""
         known = [row for row in self.rows if row.due and row.outlook.known]
         longest = max((row.outlook.seconds for row in known), default=0.0)
-        return max(longest, sum(row.seconds for row in known) / self.jobs)
+        around = AROUND_S * sum(len(row.due) for row in known if not row.done)
+        return max(longest, (around + sum(row.seconds for row in known)) / self.jobs)
 
     def table(self) -> pd.DataFrame:
         """A line a row, as text."""
@@ -90,7 +93,7 @@ class Forecast:
             basis = f"; {self.measured} of {self.networks} networks timed, the others taken to be like them"
         device = environment()["device"]
         when = f"{least} {time_text(self.seconds)} on {device}, {self.jobs} at a time"
-        return f"to run: {len(self.due)} of {cells} cells, {when}{basis}"
+        return f"to run: {len(self.due)} of {cells} cells, {when}, when their images are prepared{basis}"
 
     def reasons(self) -> list[str]:
         """Why the time of some rows is not known."""
