@@ -194,7 +194,7 @@ def test_the_overview_comes_first_on_the_page_and_survives_the_plan(tmp_path):
         "overview_maps",
     ]
     page = write_report(again, findings).read_text()
-    assert page.index("Overview: All of it") < page.index("Side by side: elasticity")
+    assert page.index("<h2>Overview</h2>") < page.index("<h2>Side by side: elasticity</h2>")
 
 
 CONFIG = {"config": "pix2pix.yaml"}

@@ -55,7 +55,7 @@ def overview_findings(results: Results, headlines: Mapping[str, list[Headline]])
     figures = [Figure(f"{KEY}_costs", KEY, COSTS, partial(pareto_plot, measured))]
     if any(found.ranks for found in measured):
         figures.insert(0, Figure(f"{KEY}_ranks", KEY, DIFFERENCES, partial(critical_difference_plot, measured)))
-    return [Findings([_over_tasks(results, measured), *map(_of_task, measured)], figures)]
+    return [Findings([_over_tasks(measured), *map(_of_task, measured)], figures)]
 
 
 def _measured(results: Results, name: str, task: Task, headlines: Mapping[str, list[Headline]]) -> Measured | None:
@@ -67,7 +67,7 @@ def _measured(results: Results, name: str, task: Task, headlines: Mapping[str, l
     return Measured(name, task, table, numbers, ranking(scores_by_patient(results, task), numbers[0].higher_is_better))
 
 
-def _over_tasks(results: Results, measured: list[Measured]) -> Printed:
+def _over_tasks(measured: list[Measured]) -> Printed:
     """Of every method its rank on each task by quality, and in each aspect how many of its rivals it beats."""
     entries = [entry for found in measured for entry in _ranked(found)]
     for aspect in ASPECTS:
@@ -76,7 +76,7 @@ def _over_tasks(results: Results, measured: list[Measured]) -> Printed:
     entries.sort(key=lambda entry: methods.index(entry.row))
     order = dict.fromkeys(entry.head for entry in sorted(entries, key=lambda entry: _place(entry, measured)))
     entries.sort(key=lambda entry: list(order).index(entry.head))
-    return Printed(KEY, f"Overview: {results.plan.title}", entries, list(_notes(measured)))
+    return Printed(KEY, "Overview", entries, list(_notes(measured)))
 
 
 def _place(entry: Entry, measured: list[Measured]) -> int:
