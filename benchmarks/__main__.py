@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.results import Results
+from benchmarks.results import CellFolder, Results
 from datamodules.disk import fault_behind
 from datamodules.endings import Ended, ended_by_signal
 from datamodules.errors import InputError
@@ -68,11 +68,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from benchmarks.run.runner import is_due, run_suite
+    from benchmarks.run.runner import run_suite
 
     suite, results = _suite(options)
     started = time.monotonic()
-    due = {cell.hash for cell in suite.cells if is_due(results.cell(cell.hash), options.retry_failed)}
+    due = {cell.hash for cell in suite.cells if _is_to_run(results.cell(cell.hash), options.retry_failed)}
     forecast = _forecast(suite, results, due, options)
     forecast.measure(RUN_PATIENCE_S)
     print(forecast.total(), flush=True)
@@ -90,7 +90,6 @@ def _run(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     from benchmarks.estimate.forecast import BASIS
-    from benchmarks.run.runner import is_due
 
     suite, results = _suite(options)
     due = set()
@@ -99,11 +98,18 @@ def _plan(options: argparse.Namespace) -> int:
         state = "done" if folder.finished else f"failed: {folder.failure}" if folder.failure else "to run"
         damage = folder.damage
         print(f"{cell.hash}  {cell.name}: {f'to run again; {damage}' if damage else state}", flush=True)
-        due |= {cell.hash} if damage or is_due(folder) else set()
+        due |= {cell.hash} if _is_to_run(folder) else set()
     forecast = _forecast(suite, results, due, options)
     forecast.measure()
     print("", forecast.table().to_string(index=False), "", *forecast.reasons(), forecast.total(), BASIS, sep="\n")
     return 0
+
+
+def _is_to_run(folder: CellFolder, retry_failed: bool = False) -> bool:
+    """Or again, where a file of it is damaged."""
+    from benchmarks.run.runner import is_due
+
+    return bool(folder.damage) or is_due(folder, retry_failed)
 
 
 def _forecast(suite, results: Results, due: set[str], options: argparse.Namespace):

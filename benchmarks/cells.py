@@ -265,7 +265,7 @@ class TableCells:
     def _measured(self, config: dict[str, Any]) -> dict[str, Any]:
         """With what the table's analyses measure of a row of that config."""
         asked = self.table.analyses.items()
-        of_cell = {key: ANALYSES[key].of_row(settings, config["model"]) for key, settings in asked}
+        of_cell = {key: ANALYSES[key].of_row(settings, config["model"], self.table) for key, settings in asked}
         return config | {key: settings for key, settings in of_cell.items() if settings is not None}
 
 

@@ -74,7 +74,10 @@ class FileDataModule(UltrasoundDataModule):
         raise TypeError(f"{type(self).__name__} does not build a manifest")
 
     def listed(self) -> pd.DataFrame:
-        return self.manifest().rows.reset_index(drop=True)
+        rows = self.manifest().rows.reset_index(drop=True)
+        if self.split_file is not None:
+            rows["split"] = split_by_file(rows, self.split_file, self.fractions, self.split_seed)
+        return rows
 
     def load(self) -> tuple[pd.DataFrame, ImageCache]:
         manifest = self.manifest()

@@ -25,7 +25,6 @@ from datamodules.patients import unnamed
 from datamodules.us3m_labels import CLASSES, labels_of
 
 PICTURE = re.compile(r"(BUS|EUS)_(\d+)", re.IGNORECASE)  # DUS, colour Doppler, is no side of a translation
-NAMED = 5  # of the pictures of a folder in one message
 DEPTH = 3  # folders between the root and a case, at most
 BAR = "part of the bar"  # unit of strain, whose bar runs from soft to hard without numbers
 REMARK = "Pairs of US3M are B-mode and elastogram of one patient and number; it does not say that they show one plane."
@@ -166,14 +165,12 @@ def _pictures(folder: Path) -> dict[str, dict[int, Path]]:
 
 
 def _check_pairs(cases: list[Case]) -> None:
-    """Raise InputError for patients without any pair; warn of the pictures that have no partner."""
-    InputError.raise_for(
-        f"{case.folder}: has no pair of one number, only {', '.join(file.name for file in case.lonely[:NAMED])}; "
-        "complete or drop the folder"
-        for case in cases
-        if not case.pairs
-    )
+    """Raise InputError if there is no pair at all; warn of the pictures that have no partner."""
     lonely = [file for case in cases for file in case.lonely]
+    if not any(case.pairs for case in cases):
+        raise InputError(
+            f"{cases[0].folder.parent}: no BUS_k has an EUS_k of its number, as '{lonely[0].name}'; complete the set"
+        )
     if lonely:
         first, more = "/".join(lonely[0].parts[-2:]), ", ..." if len(lonely) > 1 else ""
         rank_zero_warn(

@@ -148,6 +148,7 @@ def test_damaged_cells_and_a_cut_plan_are_made_again_by_the_same_command(results
     assert f"elasticity / U-Net, fold 0, seed 0: {found['U-Net', 0].path}/scores.csv: is damaged" in told.out
     assert f"elasticity / mean, fold 1, seed 0: {found['mean', 1].path}/done.json: is damaged" in told.out
     assert "12 of 14 cells are finished already" in told.out
+    assert "to run: 2 of 14 cells" in told.out, "the estimate knows of them"
     assert f"{out}/plan.json: is damaged" in told.err
     assert (found["U-Net", 0] / "scores.csv").read_text() == scores
     assert "Restored all states" in (found["U-Net", 0] / "log.txt").read_text(), "tested by its checkpoint"

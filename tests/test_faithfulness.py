@@ -1,12 +1,13 @@
 """The analysis of faithfulness: what is printed of rows of which it is known what they do to lesions."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from benchmarks.analyses.faithfulness import Faithfulness
-from benchmarks.analyses.faithfulness.measures import read_seen
-from benchmarks.analyses.faithfulness.table import THEMSELVES
+from benchmarks.analyses.faithfulness.measures import MEASURES, VALUE, first_run, read_seen
+from benchmarks.analyses.faithfulness.table import THEMSELVES, faithfulness_table, headlines, lesion_f1, of_columns
 from benchmarks.analyses.registry import ANALYSES
 from benchmarks.report.page import write_report
 from benchmarks.results import Results
@@ -146,12 +147,38 @@ def test_notes_define_every_column_and_tell_the_detector(printed):
 
 def test_what_the_overview_shows(results):
     found = {own.name: own for own in Faithfulness().findings(results, results.plan.tables["t"]).headlines}
-    assert set(found) == {"lesions kept", "regions invented", "stiffness rank"}
-    assert {own.aspect for own in found.values()} == {"faithfulness"}
-    assert (found["lesions kept"].values["faithful"], found["lesions kept"].values["flat"]) == (100, 0)
-    assert found["lesions kept"].higher_is_better
-    assert not found["regions invented"].higher_is_better
-    assert set(found["lesions kept"].values) == set(ROWS), "targets are no row"
+    assert set(found) == {"lesion F1", "stiffness rank"}
+    assert {(own.aspect, own.column) for own in found.values()} == {("faithfulness", "")}
+    f1 = found["lesion F1"].values
+    assert (f1["faithful"], f1["flat"]) == (1, 0)
+    assert found["lesion F1"].higher_is_better
+    assert set(f1) == set(ROWS), "targets are no row"
+
+
+def test_neither_keeping_nothing_nor_inventing_much_is_faithful(results):
+    """F1 of the same counts by scikit-learn: the lesions of the targets, and what is invented beside them."""
+    from sklearn.metrics import f1_score
+
+    (own,) = of_columns(results, results.plan.tables["t"], read_seen(results, "t"))
+    for row in ROWS:
+        kept, invented = (own.scores(measure, row)[VALUE].dropna() for measure in (MEASURES[0], MEASURES[2]))
+        wanted = [1] * len(kept) + [0] * int(invented.sum())
+        assert lesion_f1(own, row) == pytest.approx(f1_score(wanted, [*(kept // 100), *[1] * int(invented.sum())]))
+
+
+def test_without_a_detector_nothing_is_said_to_be_lost(results):
+    """As where lesions are too small, or too rare, to calibrate on."""
+    table, seen = results.plan.tables["t"], read_seen(results, "t").assign(calibrated="")
+    columns = of_columns(results, table, seen)
+    assert headlines(columns) == []
+    printed = faithfulness_table(table, columns)
+    assert "kept, %" not in {entry.metric for entry in printed.entries}
+    assert printed.notes[0].startswith("No detector: ")
+
+
+def test_the_first_run_is_one_that_is_there():
+    seen = pd.DataFrame({"fold": [1, 0, 0], "seed": [0, 2, 1], "id": ["a", "b", "c"]})
+    assert first_run(seen)["id"].tolist() == ["c"]
 
 
 def test_figures_show_every_row(results):
@@ -233,8 +260,7 @@ def test_speckle_is_compared_whatever_the_brightness(apart, of_scans):
     assert gcnr["brighter"] == pytest.approx(gcnr["same"], abs=0.01)
     assert gcnr["empty"] < 0.4
     assert {own.name for own in Faithfulness().findings(apart, apart.plan.tables["t"]).headlines} == {
-        "lesions kept",
-        "regions invented",
+        "lesion F1",
         "speckle KS",
     }
 

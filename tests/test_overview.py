@@ -17,7 +17,7 @@ from benchmarks.plan import Plan, PlannedCell, PlannedTable
 from benchmarks.report.page import write_report
 from benchmarks.results import Results
 from benchmarks.suite import read_suite
-from benchmarks.tables.make import make_findings
+from benchmarks.tables.make import make_findings, write_tables
 from datamodules import InputError
 from tests.facts import METRIC
 
@@ -140,10 +140,38 @@ def test_a_method_is_ranked_on_every_task_that_it_serves(tmp_path):
     assert ("Pix2Pix", "MAE, elasticity") not in bold
 
 
+def test_only_rows_without_a_missing_cell_are_compared_in_any_aspect(tmp_path):
+    results = make_results(tmp_path)
+    (results.cell("p-DDPM-1") / "done.json").unlink()
+    lost = Headline("lesions lost", "faithfulness", {"HSC-T": 5.0, "DDPM": 2.0}, False)
+    found = numbers_of(results, results.plan.overview["elastography"], {"pairs": [lost]})
+    assert {own.name: list(own.values) for own in found} == {
+        "SSIM": ["mean", "HSC-T", "Pix2Pix", "ceiling"],
+        "lesions lost": ["HSC-T"],
+        "training": ["HSC-T", "Pix2Pix"],
+    }
+
+
+def test_what_is_of_another_column_does_not_stand_beside_it(tmp_path):
+    results, told = make_results(tmp_path), {"HSC-T": 5.0}
+    own = [Headline(column or "all", "faithfulness", told, False, column=column) for column in ("", "A>A", "B>B")]
+    found = numbers_of(results, Task("pairs", "SSIM"), {"pairs": own})
+    assert [one.name for one in found if one.aspect == "faithfulness"] == ["all"]
+
+
+def test_two_tasks_may_be_of_one_table(tmp_path):
+    results = make_results(tmp_path)
+    results.write_plan(replace(results.plan, overview={"a": Task("pairs", "SSIM"), "b b": Task("pairs", "SSIM")}))
+    keys = [table.key for table in overview_of(Results(tmp_path)).tables]
+    assert len(set(keys)) == 3
+    write_tables(Results(tmp_path))
+    assert all((tmp_path / "tables" / f"{key}.csv").is_file() for key in keys)
+
+
 def test_a_task_shows_all_that_was_measured_side_by_side(tmp_path):
     lost = Headline("lesions lost", "faithfulness", {"mean": 100.0, "HSC-T": 5.0, "DDPM": 2.0}, False, 0, "%")
     found = overview_of(make_results(tmp_path), {"pairs": [lost]})
-    assert [table.key for table in found.tables] == ["overview", "overview_pairs", "overview_maps"]
+    assert [table.key for table in found.tables] == ["overview", "overview_elastography", "overview_elasticity"]
     wide = found.tables[1].wide()
     assert list(wide) == ["SSIM", "lesions lost (%)", "training"]
     assert list(wide.index) == ["mean", "HSC-T", "Pix2Pix", "DDPM", "ceiling"]
@@ -165,7 +193,7 @@ def test_patients_count_once_over_images_and_seeds(tmp_path):
 def test_an_unfinished_row_is_not_ranked(tmp_path):
     results = make_results(tmp_path)
     (results.cell("p-DDPM-1") / "done.json").unlink()
-    (quality, *_) = numbers_of(results, results.plan.overview["elastography"], [])
+    (quality, *_) = numbers_of(results, results.plan.overview["elastography"], {})
     assert "DDPM" not in quality.values
     assert "(1 of 2)" in overview_of(results).tables[0].wide().loc["HSC-T", "SSIM, elastography"]
     for cell in results.plan.cells:
@@ -188,11 +216,8 @@ def test_the_overview_comes_first_on_the_page_and_survives_the_plan(tmp_path):
     again = Results(tmp_path)
     assert again.plan == results.plan
     findings = make_findings(again)
-    assert [table.key for found in findings for table in found.tables][:3] == [
-        "overview",
-        "overview_pairs",
-        "overview_maps",
-    ]
+    keys = [table.key for found in findings for table in found.tables]
+    assert keys == ["overview", "overview_elastography", "overview_elasticity", "pairs", "maps"]
     page = write_report(again, findings).read_text()
     assert page.index("<h2>Overview</h2>") < page.index("<h2>Side by side: elasticity</h2>")
 

@@ -173,6 +173,14 @@ def test_columns_of_a_table_take_turns_and_are_what_images_are_filtered_by(tmp_p
     assert {column.kind for column in view.columns} == {"metrics", "budget"}, "columns of sets are no groups of a whole"
 
 
+def test_a_row_whose_runs_are_not_all_there_is_not_named_the_best(tmp_path):
+    results, table = _small(tmp_path)
+    leader = card_of(results, table, make_tables(results)[0]).leader
+    last = [cell for cell in results.plan.cells if cell.row == leader][-1]
+    results.cell(last.hash).set_aside()
+    assert card_of(results, table, make_tables(results)[0]).leader not in ("", leader)
+
+
 def test_a_damaged_picture_is_left_out_alone(tmp_path, capsys):
     results, table = _small(tmp_path)
     results.cell("2-0").sample(EVIL).write_bytes(b"no picture")

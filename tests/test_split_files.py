@@ -53,6 +53,8 @@ def test_a_table_decides_the_side_of_every_image_and_is_named_under_the_tables(p
         "Split by published.csv."
     )
     assert len(data.dataset("test")) == 4
+    foreseen = module(pairs, split_file=pairs / "published.csv").expected()
+    assert foreseen == pd.Series(SIDES).value_counts().to_dict(), "known before an image is read"
     data.splits()
     assert data.remark.count("Split by") == 1
     assert sides(module(pairs, split_file=str(pairs / "published.csv"))) == sides(data)

@@ -134,7 +134,7 @@ def test_without_elastograms_there_is_only_something_to_predict_on(tmp_path):
 FAULTS = {
     "no folder": (None, "nowhere: no such folder; name the one that holds the patients' folders of US3M"),
     "no pictures": ("*/*", "set: holds no US3M images such as '1/BUS_1.jpg' and '1/EUS_1.jpg'; check the folder"),
-    "no pair": ("003/BUS_[12]*", "003: has no pair of one number, only BUS_3.jpg, EUS_1.jpg, EUS_2.jpg; complete or"),
+    "no pair": ("*/BUS_[12]*", "set: no BUS_k has an EUS_k of its number, as 'BUS_3.jpg'; complete the set"),
 }
 
 
@@ -147,6 +147,17 @@ def test_what_is_missing_is_said_in_one_line(tmp_path, gone, message):
     with pytest.raises(InputError, match=message) as caught:
         module(root if gone else tmp_path / "nowhere").manifest()
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_patient_without_any_pair_is_left_out(tmp_path):
+    root = write(tmp_path / "set")
+    table(tmp_path / "BD3M.csv")
+    for file in root.glob("003/BUS_[12]*"):
+        file.unlink()
+    with pytest.warns(UserWarning, match="no partner of their number"):
+        rows = module(root).manifest().rows
+    assert "3" not in {patient.lstrip("0") for patient in rows["patient"]}
+    assert rows["patient"].nunique() == PATIENTS - 1
 
 
 def test_two_pictures_of_one_kind_and_number_are_refused(tmp_path):

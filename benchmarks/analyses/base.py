@@ -36,7 +36,8 @@ class Figure:
 @dataclass(frozen=True)
 class Headline:
     """One number a row that the overview of a suite shows: ``aspect`` is one of :data:`ASPECTS`, ``values`` holds the
-    rows that have it; of no direction is "the closest to 0"."""
+    rows that have it; of no direction is "the closest to 0"; ``column`` is the one of the table's that it is of, "" if
+    of all."""
 
     name: str
     aspect: str
@@ -44,6 +45,7 @@ class Headline:
     higher_is_better: bool | None
     digits: int = 2
     unit: str = ""
+    column: str = ""
 
     @classmethod
     def of_entries(cls, name: str, aspect: str, entries: Iterable[Entry], higher_is_better: bool, digits: int) -> Self:
@@ -106,8 +108,8 @@ class Analysis(ABC):
         where it measures nothing."""
         return None
 
-    def of_row(self, settings: Any, model: dict[str, Any]) -> Any:
-        """The same where it depends on the row, whose ``model`` section this is."""
+    def of_row(self, settings: Any, model: dict[str, Any], table: Table) -> Any:
+        """The same where it depends on the row, whose ``model`` section this is, or on its table."""
         return self.of_cell(settings)
 
     def measurement(self, of_cell: Any) -> Measurement:

@@ -15,6 +15,7 @@ from benchmarks.plan import PlannedTable
 from benchmarks.results import Results
 from benchmarks.tables.budget import time_text
 from benchmarks.tables.printing import Entry, Printed, with_best
+from datamodules.writers import safe_name
 
 KEY, BEATEN = "overview", "rivals beaten"
 DIFFERENCES = (
@@ -59,9 +60,7 @@ def overview_findings(results: Results, headlines: Mapping[str, list[Headline]])
 
 
 def _measured(results: Results, name: str, task: Task, headlines: Mapping[str, list[Headline]]) -> Measured | None:
-    of_diagnosis = (own for own in headlines.get(task.diagnosis, ()) if own.aspect == "downstream")
-    of_analyses = [*headlines.get(task.table, ()), *of_diagnosis]
-    table, numbers = results.plan.tables[task.table], numbers_of(results, task, of_analyses)
+    table, numbers = results.plan.tables[task.table], numbers_of(results, task, headlines)
     if not numbers or numbers[0].aspect != "quality" or not set(numbers[0].values) & set(table.candidates):
         return None
     return Measured(name, task, table, numbers, ranking(scores_by_patient(results, task), numbers[0].higher_is_better))
@@ -137,7 +136,7 @@ def _of_task(found: Measured) -> Printed:
         for aspect in ASPECTS
         if any(own.aspect == aspect for own in found.numbers)
     ]
-    return Printed(f"{KEY}_{found.task.table}", f"Side by side: {found.name}", entries, [*notes, BEST])
+    return Printed(f"{KEY}_{safe_name(found.name)}", f"Side by side: {found.name}", entries, [*notes, BEST])
 
 
 BEST = "Bold: the best number of a column; whether it is better than another is tested in the table of the scores."

@@ -52,7 +52,7 @@ def card_of(results: Results, table: PlannedTable, printed: Printed) -> Card:
     own = [entry for entry in printed.entries if (entry.metric, entry.group) == (metric.name, group)]
     ranked = _ranked([entry for entry in own if entry.runs and isfinite(entry.mean)], metric)
     intervals = _intervals(results, table, metric, ranked[:BARS])
-    leader = next((entry for entry in ranked if not entry.apart), None)
+    leader = next((entry for entry in ranked if entry.best), None)
     lines = [*_measured_on(printed), _compared(results, table), *_on_leader(leader, ranked)]
     lines += _on_budget(results, table)
     lines += [f"{len(ranked) - BARS} more rows stand in the table."] if len(ranked) > BARS else []

@@ -40,6 +40,7 @@ class CostMeasurement(Measurement):
         if self.measured is not None or isinstance(method, Ceiling):  # which is known, not computed
             return
         trainer = method.trainer
+        method.zero_grad(set_to_none=True)  # left over from the training; they are no memory of the inference
 
         def infer(images: Batch) -> None:
             with trainer.precision_plugin.forward_context():

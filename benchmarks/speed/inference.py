@@ -27,7 +27,7 @@ class InferenceCost:
         images_s: images a second, in batches.
         gflops: floating-point operations of one image, in thousand millions: convolutions and matrix products, of
             which a multiplication with its addition is two.
-        inference_mib: the most memory, one by one; of GPUs.
+        inference_mib: the most memory, one by one, all of the method's networks included; of GPUs.
         image_j: joules an image, in batches.
     """
 

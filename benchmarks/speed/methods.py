@@ -85,6 +85,8 @@ def _measure(work: Workload, dtype: torch.dtype | None, channels_last: bool, dev
     steps = timed(step, device == "cuda")
     joules = meter.joules() / steps.calls if meter is not None else float("nan")
     memory = peak_mib(place)
+    del step  # and its optimizers' moments: of the inference, the networks alone count
+    model.zero_grad(set_to_none=True)
     model.eval()
 
     def infer(images: Batch) -> None:

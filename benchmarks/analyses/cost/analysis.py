@@ -24,7 +24,7 @@ class Cost(Analysis):
     def of_cell(self, settings: bool) -> bool:
         return settings
 
-    def of_row(self, settings: bool, model: dict[str, Any]) -> bool | None:
+    def of_row(self, settings: bool, model: dict[str, Any], table: Table) -> bool | None:
         """Trivial rows cost nothing, and ceilings are known, not computed."""
         return None if model["class_path"] in UNTRAINED.values() else settings
 

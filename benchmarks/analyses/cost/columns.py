@@ -19,7 +19,7 @@ TRAINING, INFERENCE = "training", "inference"
 STEP, LATENCY, TRAINING_MEMORY, ENERGY = "step_ms", "latency_ms", "training_mib", "energy (J)"
 ON_THROUGHPUT = "images/s: in batches, without loading data"
 ON_LATENCY = "latency: of one image by itself with all passes of its networks, median and 95th percentile"
-ON_MEMORY = "memory: the most that was held at once, in inference for one image"
+ON_MEMORY = "memory: the most that was held at once, in inference for one image, with all of the method's networks"
 ON_OPERATIONS = "GFLOPs: of one image, convolutions and matrix products, a multiply-add as two"
 ON_ENERGY = "energy: of a training step, validations included, and of an image in batches"
 

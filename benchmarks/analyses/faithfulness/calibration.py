@@ -1,4 +1,4 @@
-"""The detector of the best F1 on real targets with their masks: training patients', which nothing is tested on."""
+"""The detector of the best F1 on real targets with their masks: of training patients, where they have lesions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.analyses.faithfulness.detector import Detector, Grid, compact, finds
 from benchmarks.analyses.faithfulness.scale import Scale
 from benchmarks.analyses.radiomics.regions import parts
+from datamodules.errors import InputError
 
 if TYPE_CHECKING:
     from datamodules.ultrasound import UltrasoundDataModule
@@ -40,7 +41,10 @@ def calibrate_on(data: "UltrasoundDataModule", scale: Scale) -> tuple[Detector |
 
 def _samples(data: "UltrasoundDataModule", split: str, scale: Scale) -> Iterator[Sample]:
     """At most :data:`MOST` targets of a split, as they are, evenly chosen; each with its own lesion."""
-    dataset = data.dataset(split)
+    try:
+        dataset = data.dataset(split)
+    except InputError:  # too few patients for one of its sides
+        return
     dataset.augment, dataset.shuffle = None, False
     count = len(dataset) if dataset.targets is None else min(len(dataset), len(dataset.targets))
     for index in np.unique(np.linspace(0, count - 1, min(MOST, count)).round().astype(int)):

@@ -9,6 +9,7 @@ from benchmarks.analyses.faithfulness.measures import (
     MEASURES,
     OF_TARGET,
     VALUE,
+    first_run,
     has_lesions,
     stiffness,
     targets,
@@ -61,7 +62,7 @@ def contrasts(lesions: Lesions) -> dict[str, np.ndarray]:
     found = {}
     for row in lesions.rows:
         scores = stiffness(translations(lesions.seen, row), targets(lesions.seen)).dropna(subset=[OF_TARGET])
-        scores = scores[(scores["fold"] == scores["fold"].min()) & (scores["seed"] == scores["seed"].min())]
+        scores = first_run(scores)
         found[row] = scores[[OF_TARGET, VALUE]].to_numpy()[:: 1 + len(scores) // MOST]
     return found
 

@@ -12,6 +12,7 @@ from benchmarks.tables.statistics import RUN, over_runs
 PLACE = [*RUN, "id", "region"]
 VALUE, OF_TARGET = "value", "of target"
 FACTS = [*PLACE, "patient", "label"]
+SPLITS = {"train": "training", "val": "validation", "test": "the tested"}  # that the detector may be calibrated on
 RANK = "rank"  # a measure that is one rank correlation a run
 STIFFER = ("colour", "physical")  # the scales of elastograms
 
@@ -90,7 +91,14 @@ def targets(seen: pd.DataFrame) -> pd.DataFrame:
 
 
 def has_lesions(seen: pd.DataFrame) -> bool:
-    return bool((seen["region"] != WHOLE).any())
+    """Whether there are some, and a detector that has been calibrated."""
+    return bool(((seen["region"] != WHOLE) & seen["calibrated"].isin(SPLITS)).any())
+
+
+def first_run(seen: pd.DataFrame) -> pd.DataFrame:
+    """What was seen in the first fold and seed that there are."""
+    runs = pd.MultiIndex.from_frame(seen[RUN])
+    return seen[runs == runs.min()] if len(runs) else seen
 
 
 def _lesions(seen: pd.DataFrame) -> pd.DataFrame:

@@ -11,8 +11,10 @@ from benchmarks.analyses.faithfulness.measures import (
     MEASURES,
     OF_TARGET,
     RANK,
+    SPLITS,
     VALUE,
     Measure,
+    first_run,
     has_lesions,
     targets,
     translations,
@@ -20,22 +22,21 @@ from benchmarks.analyses.faithfulness.measures import (
 from benchmarks.analyses.radiomics.ranking import in_order
 from benchmarks.plan import PlannedTable
 from benchmarks.results import Results
-from benchmarks.tables.printing import NAN, OVERALL, Entry, Printed, with_best
+from benchmarks.tables.printing import NAN, OVERALL, Entry, Printed
 from benchmarks.tables.scores import CEILING
-from benchmarks.tables.statistics import RUN, not_worse
+from benchmarks.tables.statistics import RUN, best, not_worse
 
 THEMSELVES = "targets themselves"
 USEFUL = 50.0  # % of the targets' lesions that the detector has to find
-SPLITS = {"train": "training", "val": "validation", "test": "the tested"}
-HEADLINES = {  # name and unit, by that of the measure
-    "kept, %": ("lesions kept", "%"),
-    "invented": ("regions invented", "an image"),
-    "stiffness rank": ("stiffness rank", ""),
-    "speckle KS": ("speckle KS", ""),
-}
+KEPT, INVENTED = MEASURES[0], MEASURES[2]
+HEADLINES = {"stiffness rank", "speckle KS"}  # beside the lesions' F1
 WITHOUT_LESIONS = (
     "No lesion is marked in these images, so what is kept, lost or invented cannot be told; give masks, in folders "
     "'lesion' beside the images or in the manifest's column 'lesion'."
+)
+UNCALIBRATED = (
+    "No detector: the images that it is calibrated on show no lesion that is large enough to be found. What is kept, "
+    "lost or invented cannot be told."
 )
 BOLD = (
     "Bold: the best and every row whose difference from it has a 95 % interval with 0 in it (patients resampled); of "
@@ -109,9 +110,10 @@ class Lesions:
 
     def _marked(self, measure: Measure, entries: list[Entry], scores: dict[str, pd.DataFrame]) -> list[Entry]:
         """The best, and every row whose difference from it has a 95 % interval with 0 in it; of ranks the best."""
-        if measure.pooling == RANK:
-            return with_best(entries, measure.higher_is_better)
         complete = [entry.row for entry in entries if not entry.apart and entry.runs == entry.planned > 0]
+        if measure.pooling == RANK:
+            winners = best({entry.row: entry.mean for entry in entries if entry.row in complete}, True)
+            return [replace(entry, best=entry.row in winners) for entry in entries]
         winners = not_worse({row: self._ranked(measure, scores[row]) for row in complete}, measure.metric)
         return [replace(entry, best=entry.row in winners) for entry in entries]
 
@@ -128,12 +130,15 @@ class Lesions:
         """What was detected, and how sure the detector is."""
         about = f"{self.group}: " if self.group != OVERALL else ""
         own = targets(self.seen)
-        first = own[(own["fold"] == own["fold"].min()) & (own["seed"] == own["seed"].min())]
+        first = first_run(own)
         images, lesions = first[first["region"] == WHOLE], first[first["region"] != WHOLE]
         if lesions.empty:
             yield f"{about}{WITHOUT_LESIONS}"
             return
         detector = first.iloc[0]
+        if detector["calibrated"] not in SPLITS:
+            yield f"{about}{UNCALIBRATED}"
+            return
         found = self.of_targets(MEASURES[0])[VALUE].mean()
         beyond = "above" if detector["direction"] > 0 else "below"
         yield (
@@ -170,13 +175,24 @@ def of_columns(results: Results, table: PlannedTable, seen: pd.DataFrame) -> lis
 
 
 def headlines(columns: list[Lesions]) -> list[Headline]:
-    """What the overview shows, of the first column that was looked at: lesions kept, regions invented, and of
-    elastograms whether the order of stiffness is right, of B-modes whether the speckle is."""
-    if not columns or not has_lesions(columns[0].seen):
-        return []
-    return [
-        Headline(name, "faithfulness", columns[0].values(measure), bool(measure.higher_is_better), measure.digits, unit)
-        for measure in columns[0].measures
-        for name, unit in [HEADLINES.get(measure.name, ("", ""))]
-        if name
-    ]
+    """What the overview shows of each column that was looked at: the F1 of lesions, of elastograms whether the order of
+    stiffness is right, and of B-modes whether the speckle is."""
+    return [headline for own in columns if has_lesions(own.seen) for headline in _headlines(own)]
+
+
+def _headlines(own: Lesions) -> Iterator[Headline]:
+    column = "" if own.group == OVERALL else own.group
+    found = {row: lesion_f1(own, row) for row in own.rows if len(own.scores(KEPT, row))}
+    yield Headline("lesion F1", "faithfulness", found, True, 3, column=column)
+    for measure in (measure for measure in own.measures if measure.name in HEADLINES):
+        values = own.values(measure)
+        yield Headline(
+            measure.name, "faithfulness", values, bool(measure.higher_is_better), measure.digits, column=column
+        )
+
+
+def lesion_f1(own: Lesions, row: str) -> float:
+    """One number of lesions kept, lost and invented, for neither keeping nothing nor inventing everything is faithful:
+    2 kept / (2 kept + lost + invented)."""
+    kept, invented = own.scores(KEPT, row)[VALUE].dropna() / 100, own.scores(INVENTED, row)[VALUE].dropna()
+    return float(2 * kept.sum() / (kept.sum() + len(kept) + invented.sum()))

@@ -13,6 +13,7 @@ from benchmarks.budget import find_class
 from benchmarks.plan import PlannedTable
 from benchmarks.results import Results
 from benchmarks.tables.printing import OVERALL, Entry
+from benchmarks.tables.statistics import OF_PROBABILITIES
 from benchmarks.vocabulary import Table
 from datamodules.errors import InputError
 
@@ -31,8 +32,10 @@ class Reliability(Analysis):
     def of_cell(self, settings: Any) -> bool:
         return True
 
-    def of_row(self, settings: Any, model: dict[str, Any]) -> bool | None:
+    def of_row(self, settings: Any, model: dict[str, Any], table: Table) -> bool | None:
         """A row that says nothing is the same cell as where nobody asks, and is not run again."""
+        if set(table.metrics) & set(OF_PROBABILITIES):
+            return None
         is_unsure = getattr(find_class(model["class_path"], ("zoo",)), "is_unsure", None)
         return True if is_unsure is not None and is_unsure(model.get("init_args", {})) else None
 
@@ -48,17 +51,17 @@ class Reliability(Analysis):
 
 
 def _headlines(results: Results, table: PlannedTable, scores: pd.DataFrame) -> list[Headline]:
-    """The Brier score or AUSE, in the first of the table's columns, of rows that are finished."""
-    classifiers = "probability" in scores
-    entries = brier_entries(results, table, scores) if classifiers else ause_entries(results, table, scores)
-    values = _of_first_column(table, entries)
-    if not values:
-        return []
-    name = "Brier" if classifiers else "AUSE"
-    head = f"{name}, {table.columns[0]}" if len(table.columns) > 1 else name
-    return [Headline(head, "downstream" if classifiers else "faithfulness", values, False, digits=3)]
+    """The Brier score or AUSE, in each of the table's columns, of rows that are finished."""
+    name, aspect, entries = "AUSE", "faithfulness", ause_entries
+    if "probability" in scores:
+        name, aspect, entries = "Brier", "downstream", brier_entries
+    told = entries(results, table, scores)
+    found = [
+        Headline(name, aspect, _of_column(told, column or OVERALL), False, digits=3, column=column)
+        for column in table.columns or [""]
+    ]
+    return [headline for headline in found if headline.values]
 
 
-def _of_first_column(table: PlannedTable, entries: list[Entry]) -> dict[str, float]:
-    first = [*table.columns, OVERALL][0]
-    return {entry.row: entry.mean for entry in entries if entry.group == first and entry.runs == entry.planned > 0}
+def _of_column(entries: list[Entry], column: str) -> dict[str, float]:
+    return {entry.row: entry.mean for entry in entries if entry.group == column and entry.runs == entry.planned > 0}

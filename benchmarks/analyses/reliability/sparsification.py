@@ -25,7 +25,8 @@ def sparsification(error: np.ndarray, uncertainty: np.ndarray) -> np.ndarray:
 def ause(curve: np.ndarray, oracle: np.ndarray) -> float:
     """Area under the sparsification error (Ilg et al., ECCV 2018): between the curve of the claimed uncertainty and the
     oracle's, which takes the largest errors away first, over the part of the pixels that is taken away; the error of
-    all pixels is 1. 0 where the order is right, at most 1."""
+    all pixels is 1. 0 where the order is right; above what chance gives where it is reversed, and then without a
+    bound of its own."""
     return float((curve - oracle).mean())
 
 
