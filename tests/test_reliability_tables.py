@@ -114,6 +114,24 @@ def test_the_page_has_a_diagram_of_every_row_and_column(diagnoses, tmp_path):
     assert "a Brier score of 0.250 (A&gt;A), 0.250 (A&gt;B)." in page
 
 
+def test_classifiers_of_a_table_without_columns_have_it_all(tmp_path):
+    table = PlannedTable("d", "Diagnosis", ["AUC"], {"half": "", "sure": ""}, analyses=ASKED)
+    cells = [PlannedCell("d", row, 0, 0, row) for row in table.rows]
+    results = Results(tmp_path)
+    results.write_plan(Plan("suite", "Title", {"d": table}, cells))
+    for cell in cells:
+        scores = pd.DataFrame(facts() | {"probability": probabilities(cell.row, 0, "A>A")})
+        results.cell(cell.hash).write_scores(scores, [METRIC["AUC"]])
+        results.cell(cell.hash).mark_finished(DATA, "")
+    printed = reliability_of(results)
+    assert printed.wide().loc["half", "Brier"].startswith("0.250 (")
+    assert any("has a Brier score of 0.250." in note for note in printed.notes)
+    assert main(["report", str(tmp_path)]) == 0
+    for name in ("d_confusion", "d_roc", "d_reliability_diagram"):
+        assert "sure" in (results.figures / f"{name}.svg").read_text()
+    assert [headline.name for headline in RELIABILITY.findings(results, table).headlines] == ["Brier"]
+
+
 def test_headlines_of_diagnoses_are_brier_scores_of_a_column(diagnoses):
     found, *others = RELIABILITY.findings(diagnoses, diagnoses.plan.tables["d"]).headlines
     assert (found.name, found.column) == ("Brier", "A>A")

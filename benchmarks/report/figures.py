@@ -116,7 +116,7 @@ def curves_plot(curves: pd.DataFrame, table: PlannedTable) -> str:
 
 def confusion_plot(scores: pd.DataFrame, table: PlannedTable) -> str:
     """True class against called class, one panel a column (down) and row (across) of the table."""
-    columns, rows = _present(scores, table)
+    scores, columns, rows = places(scores, table)
     figure, axes = panels(len(columns), len(rows), 1.6, 1.9)
     for (i, column), (j, row) in ((c, r) for c in enumerate(columns) for r in enumerate(rows)):
         own = scores[(scores["column"] == column) & (scores["row"] == row)]
@@ -140,7 +140,7 @@ def confusion_plot(scores: pd.DataFrame, table: PlannedTable) -> str:
 
 def roc_plot(scores: pd.DataFrame, table: PlannedTable) -> str:
     """ROC curves of all rows, one panel a column of the table."""
-    columns, rows = _present(scores, table)
+    scores, columns, rows = places(scores, table)
     figure, axes = panels(1, len(columns), 3.4, 3.6)
     for axis, column in zip(axes[0], columns, strict=True):
         for row in rows:
@@ -168,7 +168,9 @@ def _mean_curve(scores: pd.DataFrame) -> tuple[np.ndarray, np.ndarray] | None:
     return np.concatenate([[0.0], grid]), np.concatenate([[0.0], np.mean(curves, axis=0)])
 
 
-def _present(scores: pd.DataFrame, table: PlannedTable) -> tuple[list[str], list[str]]:
-    """The columns and rows of a classifiers' table that have results."""
-    columns = [column for column in table.columns if (scores["column"] == column).any()]
-    return columns, [row for row in table.rows if (scores["row"] == row).any()]
+def places(scores: pd.DataFrame, table: PlannedTable) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """The scores, and the columns and rows of a classifiers' table that have some; "" is the column of a table without
+    any."""
+    scores = scores if table.columns else scores.assign(column="")
+    columns = [column for column in table.columns or [""] if (scores["column"] == column).any()]
+    return scores, columns, [row for row in table.rows if (scores["row"] == row).any()]

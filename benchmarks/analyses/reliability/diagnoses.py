@@ -9,8 +9,9 @@ import pandas as pd
 from benchmarks.analyses.base import Figure, Findings
 from benchmarks.plan import PlannedTable
 from benchmarks.report.drawing import panels, svg
+from benchmarks.report.figures import places
 from benchmarks.results import Metric, Results
-from benchmarks.tables.printing import Entry, Printed, with_best
+from benchmarks.tables.printing import OVERALL, Entry, Printed, with_best
 from benchmarks.tables.scores import score_entries
 from benchmarks.tables.statistics import RUN, compare
 
@@ -39,11 +40,11 @@ def brier_entries(results: Results, table: PlannedTable, scores: pd.DataFrame) -
 
 def diagnosis_findings(results: Results, table: PlannedTable, scores: pd.DataFrame) -> Findings:
     """A row a method; a panel a row and column of the table."""
-    scores, entries = _with_brier(scores), list[Entry]()
-    of_columns = brier_entries(results, table, scores)
-    for column in table.columns:
+    scores, columns, _ = places(_with_brier(scores), table)
+    of_columns, entries = brier_entries(results, table, scores), list[Entry]()
+    for column in columns:
         own = {row: scores[(scores["row"] == row) & (scores["column"] == column)] for row in table.rows}
-        briers = [entry for entry in of_columns if entry.group == column]
+        briers = [entry for entry in of_columns if entry.group == (column or OVERALL)]
         entries += [replace(entry, text=_with_interval(entry, own[entry.row]), runs=0) for entry in briers]
         errors = [_calibration(entry, own[entry.row]) for entry in briers]
         complete = [entry for entry in errors if entry.runs == entry.planned]
@@ -51,7 +52,7 @@ def diagnosis_findings(results: Results, table: PlannedTable, scores: pd.DataFra
         entries += [replace(entry, best=entry.row in best) for entry in errors]
         entries += [_by_chance(entry, own[entry.row]) for entry in briers]
     key = f"{table.key}_reliability"
-    notes = [*NOTES, *_of_base_rates(table, scores)]
+    notes = [*NOTES, *_of_base_rates(columns, scores)]
     printed = Printed(key, f"Reliability of: {table.title}", entries, notes)
     return Findings([printed], [Figure(f"{key}_diagram", key, CAPTION, lambda: reliability_plot(scores, table))])
 
@@ -73,8 +74,7 @@ def reliability_plot(scores: pd.DataFrame, table: PlannedTable) -> str:
     """One panel a column (down) and row (across) of the table."""
     from sklearn.calibration import calibration_curve
 
-    columns = [column for column in table.columns if (scores["column"] == column).any()]
-    rows = [row for row in table.rows if (scores["row"] == row).any()]
+    scores, columns, rows = places(scores, table)
     figure, axes = panels(len(columns), len(rows), 2.0, 2.3)
     for axis, (column, row) in zip(axes.flat, ((c, r) for c in columns for r in rows), strict=True):
         own = scores[(scores["row"] == row) & (scores["column"] == column)]
@@ -84,9 +84,9 @@ def reliability_plot(scores: pd.DataFrame, table: PlannedTable) -> str:
         label, probability = own["label"].to_numpy(), own["probability"].to_numpy()
         share, said = calibration_curve(label, probability, n_bins=BINS, pos_label=1)
         counts = np.bincount(_bins(probability), minlength=BINS)
-        places = (np.arange(BINS) + 0.5) / BINS
-        axis.bar(places, 0.3 * counts / counts.max(), 0.9 / BINS, color="0.85")
-        for place, count in zip(places[counts > 0], counts[counts > 0], strict=True):
+        middles = (np.arange(BINS) + 0.5) / BINS
+        axis.bar(middles, 0.3 * counts / counts.max(), 0.9 / BINS, color="0.85")
+        for place, count in zip(middles[counts > 0], counts[counts > 0], strict=True):
             axis.text(place, 0.01, str(count), ha="center", fontsize=5)
         axis.plot([0, 1], [0, 1], "--", color="0.7", linewidth=0.8)
         axis.plot(said, share, "o-", markersize=3, linewidth=1.2)
@@ -130,9 +130,13 @@ def _bins(probability: np.ndarray) -> np.ndarray:
     return np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], probability)
 
 
-def _of_base_rates(table: PlannedTable, scores: pd.DataFrame) -> Iterator[str]:
+def _of_base_rates(columns: list[str], scores: pd.DataFrame) -> Iterator[str]:
     """What is had by knowing no image."""
-    rates = {column: scores["label"][scores["column"] == column].mean() for column in table.columns}
-    told = [f"{rate * (1 - rate):.3f} ({column})" for column, rate in rates.items() if not np.isnan(rate)]
+    rates = {column: scores["label"][scores["column"] == column].mean() for column in columns}
+    told = [
+        f"{rate * (1 - rate):.3f}" + (f" ({column})" if column else "")
+        for column, rate in rates.items()
+        if not np.isnan(rate)
+    ]
     if told:
         yield f"One that always says the part of malignant images has a Brier score of {', '.join(told)}."
