@@ -115,6 +115,7 @@ def test_the_pareto_front_holds_what_nothing_cheaper_beats():
     quality = {"cheap": 0.2, "better": 0.6, "worse and dearer": 0.5, "dear": 0.9}
     assert pareto_front(cost, quality, True) == ["cheap", "better", "dear"]
     assert pareto_front(cost, quality, False) == ["cheap"]  # of an error
+    assert pareto_front({"a": 1.0, "b": 2.0}, {"a": 0.5, "b": 0.5}, True) == ["a"], "as good for more is not better"
 
 
 def test_a_method_is_ranked_on_every_task_that_it_serves(tmp_path):
@@ -253,7 +254,10 @@ def test_what_no_table_has_is_refused(tmp_path, task, said):
 def test_a_task_whose_table_waits_for_images_is_left_out(tmp_path):
     waiting = {"class_path": "BUSI", "root": None, "size": [32, 32]}
     tables = TABLES | {"real": TABLES["pairs"] | {"data": waiting}}
-    tasks = {"it": {"table": "pairs", "quality": "SSIM"}, "real": {"table": "real", "quality": "SSIM"}}
+    classifiers = {"metrics": ["AUC"], "data": waiting, "rows": {"Pix2Pix": {"config": "diagnosis.yaml"}}}
+    tables |= {"diagnosis": classifiers | {"model": {"second": "source"}}}
+    tasks = {"it": {"table": "pairs", "quality": "SSIM", "diagnosis": "diagnosis"}}
+    tasks |= {"real": {"table": "real", "quality": "SSIM"}}
     path = tmp_path / "suite.yaml"
     path.write_text(yaml.safe_dump({"tables": tables, "overview": tasks}))
-    assert list(read_suite(str(path)).plan().overview) == ["it"]
+    assert read_suite(str(path)).plan().overview == {"it": Task("pairs", "SSIM")}, "nor the diagnosis that waits"
