@@ -8,6 +8,7 @@ import json
 import sys
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 
 import pandas as pd
 
@@ -131,6 +132,14 @@ class Results:
     def _described(self) -> dict[str, Metric]:
         folders = (self.cell(cell.hash) for cell in self.plan.cells)
         return {metric.name: metric for folder in folders if folder.finished for metric in folder.metrics}
+
+    def mean_budget(self, key: str, name: str) -> dict[str, float]:
+        """One number of a table's budgets by row, mean over the cells that have it; see :attr:`CellFolder.budget`."""
+        found: dict[str, list[float]] = {}
+        for cell, folder in self.finished(key):
+            if name in (budget := folder.budget):
+                found.setdefault(cell.row, []).append(budget[name])
+        return {row: fmean(values) for row, values in found.items()}
 
     def remark(self, key: str, row: str) -> str:
         """What a row's method has to say beside its name, once it has run."""

@@ -27,7 +27,7 @@ def numbers_of(results: Results, task: Task, headlines: Mapping[str, list[Headli
         found += _of_diagnosis(results, table, results.plan.tables[task.diagnosis], headlines)
     found += [own for own in headlines.get(table.key, ()) if own.column in ("", task.column)]
     if not any(own.name == TRAINING for own in found):  # of a table that does not ask for costs
-        found.append(Headline(TRAINING, "cost", _training(results, table), False, 0, "s"))
+        found.append(Headline(TRAINING, "cost", results.mean_budget(table.key, "training"), False, 0, "s"))
     found = [_of_rows(own, _complete(results, table.key)) for own in found]
     return sorted((own for own in found if own.values), key=lambda own: ASPECTS.index(own.aspect))
 
@@ -81,12 +81,3 @@ def _of_column(results: Results, table: PlannedTable, column: str) -> pd.DataFra
     scores = results.scores(table.key)
     scores = scores[scores["column"] == column] if column and len(scores) else scores
     return by_patient(scores, results.metrics(table.key).values()) if table.per and len(scores) else scores
-
-
-def _training(results: Results, table: PlannedTable) -> dict[str, float]:
-    """Seconds, mean over runs, and over the sets that a row is trained on."""
-    found: dict[str, list[float]] = {}
-    for cell, folder in results.finished(table.key):
-        if budget := folder.budget:
-            found.setdefault(cell.row, []).append(budget["training"])
-    return {row: float(np.mean(seconds)) for row, seconds in found.items()}

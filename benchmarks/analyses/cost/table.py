@@ -39,12 +39,8 @@ class Costs:
         return {row: float(np.mean(values)) for row in self._rows if (values := self._values(row, key))}
 
     def of_budget(self, key: str) -> dict[str, float]:
-        """Likewise of what a cell keeps of its training anyhow; see :attr:`benchmarks.results.CellFolder.budget`."""
-        found: dict[str, list[float]] = {}
-        for cell, folder, _ in self.cells:
-            if key in (budget := folder.budget):
-                found.setdefault(cell.row, []).append(budget[key])
-        return {row: float(np.mean(values)) for row, values in found.items()}
+        """Likewise of what a cell keeps of its training anyhow."""
+        return self.results.mean_budget(self.table.key, key)
 
     def printed(self) -> Printed:
         columns = [column for column in COLUMNS if self.of_column(column.key)]
